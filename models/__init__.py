@@ -1,0 +1,1 @@
+"""The shipped models: ``.fly`` texts, their data, and what each must show."""
