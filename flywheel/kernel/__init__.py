@@ -1,0 +1,1 @@
+"""From a model to numbers: the flat system, the reference evaluator, machine code."""
