@@ -240,7 +240,7 @@ class _Expansion:
 
     def _fresh(self, kind: str) -> str:
         number = self._counts[self._owner, kind] = self._counts.get((self._owner, kind), 0) + 1
-        return f"{self._owner}@{kind}{number}"
+        return f"{self._owner}@{kind}:{number}"
 
     def _once(self, name: str, expr: Expr) -> Expr:
         """The expression itself when it is a leaf, else a hidden equation that is computed once."""
