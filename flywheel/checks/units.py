@@ -84,6 +84,7 @@ class _Checker:
         self.strict = strict
         self.system = UnitSystem(model.units.values())
         self.findings: list[Finding] = [self._unknown(f) for f in self.system.findings]
+        self.declared = {d.name: d for d in model if not isinstance(d, Observe)}
         self.known: dict[str, _Found] = {}
         self.busy: set[str] = set()
         self.equations: dict[str, _Found] = {}
@@ -200,8 +201,7 @@ class _Checker:
             return self.time
         if name in self.known:
             return self.known[name]
-        # ``in`` first: a name may be a model's word for nothing at all, which names.py reports.
-        declaration = self.model[name] if name in self.model else None  # noqa: SIM401
+        declaration = self.declared.get(name)
         unit = getattr(declaration, "unit", None)
         if unit is not None:
             self.known[name] = found = self._stated(unit)

@@ -1,0 +1,594 @@
+"""The causal graph of a model and its feedback loops, from names alone.
+
+No numbers are computed here: a link's sign is what can be read off the equation (a product with a
+parameter that is never negative, a table that only rises), and ``?`` where it takes a run to know.
+The links are what the equations read; initial values are no links, for they act only once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from flywheel.errors import UsageError, unknown_name
+from flywheel.expr import Binary, Call, Expr, Name, Number, Unary, key, names
+from flywheel.functions import FUNCTIONS, TIME
+from flywheel.model import Aux, Data, Flow, Model, Param, Stock, Table
+
+Sign = Literal["+", "-", "?"]
+"""Whether the target rises (+) or falls (-) when only the source rises; ? where it depends."""
+LinkKind = Literal["material", "information"]
+Graph = Mapping[str, Sequence[str]]
+"""From a node to those that it acts on."""
+
+_LIMIT = 10_000
+# Work of a search in visits of links; Johnson's algorithm needs about (nodes + links) per loop.
+_EFFORT = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """``source`` acts on ``target``: a flow on its stock (material), else by being read."""
+
+    source: str
+    target: str
+    kind: LinkKind
+    sign: Sign
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackLoop:
+    """A closed path, each name once, beginning at the one that stands first in the file."""
+
+    path: tuple[str, ...]
+    sign: Sign
+
+    @property
+    def polarity(self) -> Literal["R", "B", "?"]:
+        """Reinforcing or balancing, where the signs of all links are known."""
+        return "R" if self.sign == "+" else "B" if self.sign == "-" else "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """Feedback loops, shortest first. ``complete`` is False when the search stopped at its limit."""
+
+    loops: tuple[FeedbackLoop, ...]
+    complete: bool
+
+
+def links(model: Model, params: bool = False) -> tuple[Link, ...]:
+    """The links between the variables of a model, each pair once, targets in the order of the file.
+
+    With ``params`` also the links from parameters. A flow that a stock both gains and loses has the
+    sign ``?``. Names that the model does not have are left out (``checks`` reports them).
+    """
+    known = set(model.variables) | (set(model.params) if params else set())
+    signs = _Signs(model)
+    found: list[Link] = []
+    for name, variable in model.variables.items():
+        if isinstance(variable, Stock):
+            for flow in dict.fromkeys((*variable.gains, *variable.loses)):
+                gained, lost = flow in variable.gains, flow in variable.loses
+                sign: Sign = "?" if gained and lost else "+" if gained else "-"
+                if flow in known:
+                    found.append(Link(flow, name, "material", sign))
+            continue
+        found += [
+            Link(source, name, "information", signs.link(source, variable))
+            for source in reads(model, name)
+            if source in known
+        ]
+    return tuple(found)
+
+
+def reads(model: Model, name: str) -> tuple[str, ...]:
+    """What a variable's value depends on directly, in order of appearance, without ``time``.
+
+    The flows of a stock; the names in the equation of a flow or auxiliary (in the argument of a
+    table call too); the input of a table; nothing for data.
+    """
+    variable = model.variables[name]
+    match variable:
+        case Stock(gains=gains, loses=loses):
+            return tuple(dict.fromkeys((*gains, *loses)))
+        case Flow(equation=equation) | Aux(equation=equation):
+            return tuple(source for source in names(equation) if source != TIME)
+        case Table(input=source):
+            return (source,) if source in model.variables or source in model.params else ()
+        case _:
+            return ()
+
+
+def graph(model: Model) -> dict[str, tuple[str, ...]]:
+    """The successors of every variable, in the order of the file."""
+    after: dict[str, list[str]] = {name: [] for name in model.variables}
+    for target in model.variables:
+        for source in reads(model, target):
+            if source in after:
+                after[source].append(target)
+    return {name: tuple(targets) for name, targets in after.items()}
+
+
+def feedback_loops(model: Model, limit: int = _LIMIT, effort: int = _EFFORT) -> Loops:
+    """All feedback loops, shortest first; the first ones found when there are more than ``limit``.
+
+    Johnson (1975), "Finding all the elementary circuits of a directed graph".
+    """
+    paths, complete = cycles(graph(model), limit, effort)
+    signs = {(link.source, link.target): link.sign for link in links(model)}
+    return Loops(tuple(_loop(path, signs) for path in paths), complete)
+
+
+def shortest_loops(model: Model) -> tuple[FeedbackLoop, ...]:
+    """A small set of short loops in which every link that lies on any loop takes part.
+
+    Oliva's shortest independent loop set (2004, "Model structure analysis through graph theory"):
+    from short to long, a loop is kept when it brings a link that no kept loop has. Never cut short.
+    """
+    whole = graph(model)
+    signs = {(link.source, link.target): link.sign for link in links(model)}
+    order = {name: place for place, name in enumerate(whole)}
+    candidates: set[tuple[str, ...]] = set()
+    for part in components(whole):
+        inside = set(part)
+        within = {name: [n for n in whole[name] if n in inside] for name in part}
+        for source, targets in within.items():
+            for target in targets:
+                back = shortest_path(within, target, source)
+                if back is not None:
+                    candidates.add(_rotated(back, order))
+    kept: list[tuple[str, ...]] = []
+    covered: set[tuple[str, str]] = set()
+    for path in sorted(candidates, key=lambda p: (len(p), [order[name] for name in p])):
+        edges = set(zip(path, (*path[1:], path[0]), strict=True))
+        if not edges <= covered:
+            covered |= edges
+            kept.append(path)
+    return tuple(_loop(path, signs) for path in kept)
+
+
+def loop_of(model: Model, path: Sequence[str]) -> FeedbackLoop:
+    """The loop along ``path`` (names in any case, the first may be repeated at the end).
+
+    Raises UnknownNameError for a name that is no variable, UsageError for a step that is no link.
+    """
+    spelt = {key(name): name for name in model.variables}
+    given = [*path[:-1]] if len(path) > 1 and key(path[0]) == key(path[-1]) else [*path]
+    for name in given:
+        if key(name) not in spelt:
+            raise unknown_name(name, "variable", model.variables, f"model {model.name}")
+    closed = tuple(spelt[key(name)] for name in given)
+    signs = {(link.source, link.target): link.sign for link in links(model)}
+    for source, target in zip(closed, (*closed[1:], *closed[:1]), strict=True):
+        if (source, target) not in signs:
+            raise UsageError(f"{target} does not depend directly on {source}")
+    return _loop(closed, signs)
+
+
+def _loop(path: tuple[str, ...], signs: Mapping[tuple[str, str], Sign]) -> FeedbackLoop:
+    sign: Sign = "+"
+    for edge in zip(path, (*path[1:], path[0]), strict=True):
+        sign = _times(sign, signs[edge])
+    return FeedbackLoop(path, sign)
+
+
+def _rotated(path: Sequence[str], order: Mapping[str, int]) -> tuple[str, ...]:
+    first = min(range(len(path)), key=lambda place: order[path[place]])
+    return (*path[first:], *path[:first])
+
+
+# Graphs -----------------------------------------------------------------------------------------
+
+
+def shortest_path(graph: Graph, source: str, target: str) -> tuple[str, ...] | None:
+    """The names from ``source`` to ``target``, both included, over the fewest links; None if none.
+
+    From a node to itself that is the node alone.
+    """
+    before: dict[str, str | None] = {source: None}
+    queue = deque([source])
+    while queue:
+        node = queue.popleft()
+        if node == target:
+            path = [node]
+            while (previous := before[path[-1]]) is not None:
+                path.append(previous)
+            return tuple(reversed(path))
+        for successor in graph.get(node, ()):
+            if successor not in before:
+                before[successor] = node
+                queue.append(successor)
+    return None
+
+
+def components(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """The strongly connected parts that hold a loop, nodes in the order of the graph (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    on_stack: set[str] = set()
+    stack: list[str] = []
+    found: list[tuple[str, ...]] = []
+    order = {name: place for place, name in enumerate(graph)}
+    for root in graph:
+        if root in index:
+            continue
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        on_stack.add(root)
+        work: list[tuple[str, Iterator[str]]] = [(root, iter(graph[root]))]
+        while work:
+            node, successors = work[-1]
+            for successor in successors:
+                if successor not in order:
+                    continue
+                if successor not in index:
+                    index[successor] = low[successor] = len(index)
+                    stack.append(successor)
+                    on_stack.add(successor)
+                    work.append((successor, iter(graph[successor])))
+                    break
+                if successor in on_stack:
+                    low[node] = min(low[node], index[successor])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    part = []
+                    while True:
+                        member = stack.pop()
+                        on_stack.discard(member)
+                        part.append(member)
+                        if member == node:
+                            break
+                    if len(part) > 1 or node in graph[node]:
+                        found.append(tuple(sorted(part, key=order.__getitem__)))
+    return tuple(sorted(found, key=lambda part: order[part[0]]))
+
+
+def cycles(
+    graph: Graph, limit: int = _LIMIT, effort: int = _EFFORT
+) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """The elementary circuits of a graph, shortest first, and whether these are all.
+
+    The search ends early after ``limit`` circuits or about ``effort`` visits of links.
+    """
+    order = {name: place for place, name in enumerate(graph)}
+    found: list[tuple[str, ...]] = []
+    left = effort
+    complete = True
+    waiting = list(reversed(components(graph)))
+    while waiting and complete:
+        part = waiting.pop()
+        inside = set(part)
+        within = {name: [n for n in dict.fromkeys(graph[name]) if n in inside] for name in part}
+        room = limit - len(found)
+        some, left = _circuits_through(part[0], within, room, left)
+        found += some[:room]
+        complete = len(some) <= room and left > 0
+        rest = {
+            name: [n for n in targets if n != part[0]]
+            for name, targets in within.items()
+            if name != part[0]
+        }
+        left -= sum(map(len, rest.values()))
+        waiting += reversed(components(rest))
+    found.sort(key=lambda path: (len(path), [order[name] for name in path]))
+    return tuple(found), complete
+
+
+def _circuits_through(
+    start: str, within: Graph, room: int, effort: int
+) -> tuple[list[tuple[str, ...]], int]:
+    """Circuits through ``start`` in a strongly connected graph, at most ``room`` + 1 of them.
+
+    Also what is left of ``effort``. This is the inner part of Johnson's algorithm without recursion:
+    a node is blocked while it is on the path, and after a vain search until a node ahead is freed.
+    """
+    found: list[tuple[str, ...]] = []
+    path = [start]
+    blocked = {start}
+    waits: dict[str, set[str]] = {}
+    closed: set[str] = set()
+    work: list[tuple[str, Iterator[str]]] = [(start, iter(within[start]))]
+    while work:
+        node, successors = work[-1]
+        for successor in successors:
+            effort -= 1
+            if successor == start:
+                found.append(tuple(path))
+                closed.update(path)
+                if len(found) > room:
+                    return found, effort
+            elif successor not in blocked:
+                path.append(successor)
+                blocked.add(successor)
+                closed.discard(successor)
+                work.append((successor, iter(within[successor])))
+                break
+        else:
+            if node in closed:
+                _unblock(node, blocked, waits)
+            else:
+                for successor in within[node]:
+                    waits.setdefault(successor, set()).add(node)
+            work.pop()
+            path.pop()
+        if effort <= 0:
+            return found, 0
+    return found, effort
+
+
+def _unblock(node: str, blocked: set[str], waits: dict[str, set[str]]) -> None:
+    freed = [node]
+    while freed:
+        current = freed.pop()
+        if current in blocked:
+            blocked.discard(current)
+            freed.extend(waits.pop(current, ()))
+
+
+# Signs ------------------------------------------------------------------------------------------
+
+_Slope = Literal["0", "+", "-", "?"]
+"""0: none at all; + and -: never the other way (it may be flat in places)."""
+
+
+def _times(*signs: _Slope) -> Sign:
+    result = _product(signs)
+    return "?" if result == "0" else result
+
+
+def _product(signs: Iterable[_Slope]) -> _Slope:
+    result: _Slope = "+"
+    for sign in signs:
+        if sign == "0":
+            return "0"
+        result = "?" if "?" in (sign, result) else "+" if sign == result else "-"
+    return result
+
+
+def _sum(signs: Iterable[_Slope]) -> _Slope:
+    result: _Slope = "0"
+    for sign in signs:
+        if sign == "0":
+            continue
+        if result == "0":
+            result = sign
+        elif result != sign:
+            return "?"
+    return result
+
+
+def _minus(sign: _Slope) -> _Slope:
+    return "-" if sign == "+" else "+" if sign == "-" else sign
+
+
+def _range_sign(low: float | None, high: float | None) -> _Slope:
+    if low is not None and high is not None and low == high == 0:
+        return "0"
+    if low is not None and low >= 0:
+        return "+"
+    if high is not None and high <= 0:
+        return "-"
+    return "?"
+
+
+class _Signs:
+    """What equations tell about signs. ``value``: of an expression; ``slope``: along a name."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._values: dict[str, _Slope] = {}
+
+    def link(self, source: str, target: Flow | Aux | Table | Data | Stock) -> Sign:
+        match target:
+            case Flow(equation=equation) | Aux(equation=equation):
+                slope = self.slope(equation, source)
+            case Table():
+                slope = _table_slope(target)
+            case _:
+                slope = "?"
+        return "?" if slope == "0" else slope
+
+    # Values -----------------------------------------------------------------------------------
+
+    def value(self, expr: Expr) -> _Slope:
+        """The sign that the value keeps at all times; ``+`` means never negative."""
+        match expr:
+            case Number(value=number):
+                return _range_sign(number, number)
+            case Name(name=name):
+                return self._name(name)
+            case Unary(op="-", operand=operand):
+                return _minus(self.value(operand))
+            case Unary():
+                return "+"
+            case Binary(op="+", left=left, right=right):
+                return _sum((self.value(left), self.value(right)))
+            case Binary(op="-", left=left, right=right):
+                return _sum((self.value(left), _minus(self.value(right))))
+            case Binary(op="*" | "/", left=left, right=right):
+                return _product((self.value(left), self.value(right)))
+            case Binary(op="^", left=left, right=right):
+                even = isinstance(right, Number) and right.value % 2 == 0
+                return "+" if even or self.value(left) == "+" else "?"
+            case Binary():
+                return "+"
+            case Call():
+                return self._call_value(expr)
+
+    def _name(self, name: str) -> _Slope:
+        if name not in self._values:
+            # A name met again while it is worked out depends on itself: nothing is known.
+            self._values[name] = "?"
+            self._values[name] = self._declared(name)
+        return self._values[name]
+
+    def _declared(self, name: str) -> _Slope:
+        if name == TIME:
+            return _range_sign(self.model.time.start, None)
+        declaration = self.model.params.get(name) or self.model.variables.get(name)
+        match declaration:
+            case Param(value=value, low=low, high=high):
+                if low is None and high is None:
+                    return _range_sign(value, value)
+                low = value if low is None else min(low, value)
+                return _range_sign(low, value if high is None else max(high, value))
+            case Stock(low=low, high=high):
+                return _range_sign(low, high)
+            case Flow(equation=equation) | Aux(equation=equation):
+                return self.value(equation)
+            case Table():
+                return self._table_value(declaration)
+            case Data(points=points) if points:
+                values = [point.value for point in points]
+                return _range_sign(min(values), max(values))
+            case _:
+                return "?"
+
+    @staticmethod
+    def _table_value(table: Table) -> _Slope:
+        values = [y for _, y in table.points]
+        if table.extrapolate or not values:
+            return "?"
+        return _range_sign(min(values), max(values))
+
+    def _call_value(self, call: Call) -> _Slope:
+        if call.function in self.model.tables:
+            return self._table_value(self.model.tables[call.function])
+        values = [self.value(arg) for arg in call.args]
+        match call.function:
+            case "max" | "smax":
+                return "+" if "+" in values else _agreed(values)
+            case "min" | "smin":
+                return "-" if "-" in values else _agreed(values)
+            case "abs" | "sqrt" | "exp" | "pulse":
+                return "+"
+            case "round" | "floor" | "tanh" | "step" | "ramp":
+                return values[0]
+            case "if":
+                return _agreed(values[1:])
+            case "smooth" | "smooth3" | "delay1" | "delay3" | "delay_fixed":
+                return _agreed([values[0], *values[2:]])
+            case "smoothn" | "delayn":
+                return _agreed([values[0], *values[3:]])
+            case _:
+                return "?"
+
+    # Slopes -----------------------------------------------------------------------------------
+
+    def slope(self, expr: Expr, name: str) -> _Slope:
+        """How the expression moves when only ``name`` rises."""
+        match expr:
+            case Number():
+                return "0"
+            case Name(name=own):
+                return "+" if own == name else "0"
+            case Unary(operand=operand):
+                # ``not`` of a truth falls as the truth rises.
+                return _minus(self.slope(operand, name))
+            case Binary():
+                return self._binary_slope(expr, name)
+            case Call():
+                return self._call_slope(expr, name)
+
+    def _binary_slope(self, expr: Binary, name: str) -> _Slope:
+        left, right = self.slope(expr.left, name), self.slope(expr.right, name)
+        if left == right == "0":
+            return "0"
+        match expr.op:
+            case "+":
+                return _sum((left, right))
+            case "-":
+                return _sum((left, _minus(right)))
+            case "*":
+                a, b = self.value(expr.left), self.value(expr.right)
+                return _sum((_product((left, b)), _product((a, right))))
+            case "/":
+                a, b = self.value(expr.left), self.value(expr.right)
+                return _sum((_product((left, b)), _minus(_product((a, right)))))
+            case "^":
+                return self._power_slope(expr, left, right)
+            case "<" | "<=":
+                return _sum((_minus(left), right))
+            case ">" | ">=":
+                return _sum((left, _minus(right)))
+            case "and" | "or":
+                return _sum((left, right))
+            case _:
+                return "?"
+
+    def _power_slope(self, expr: Binary, left: _Slope, right: _Slope) -> _Slope:
+        if right == "0":
+            exponent = self.value(expr.right)
+            if self.value(expr.left) == "+":
+                return _product((exponent, left))
+            if isinstance(expr.right, Number) and expr.right.value % 2 == 1:
+                return _product((exponent, left))
+            return "?"
+        base = expr.left
+        if left == "0" and isinstance(base, Number) and base.value > 0:
+            return _product((_range_sign(math.log(base.value), math.log(base.value)), right))
+        return "?"
+
+    def _call_slope(self, call: Call, name: str) -> _Slope:
+        slopes = [self.slope(arg, name) for arg in call.args]
+        if all(slope == "0" for slope in slopes):
+            return "0"
+        table = self.model.tables.get(call.function)
+        if table is not None:
+            return _product((_table_slope(table), slopes[0]))
+        function = FUNCTIONS.get(call.function)
+        if function is None:
+            return "?"
+        return self._function_slope(call, slopes)
+
+    def _function_slope(self, call: Call, slopes: list[_Slope]) -> _Slope:
+        rest_is_flat = all(slope == "0" for slope in slopes[1:])
+        match call.function:
+            case "min" | "max" | "smin" | "smax":
+                return _sum(slopes)
+            case "exp" | "ln" | "log10" | "sqrt" | "tanh" | "round" | "floor":
+                return slopes[0]
+            case "abs":
+                return _product((self.value(call.args[0]), slopes[0]))
+            case "if":
+                return "?" if slopes[0] != "0" else _sum(slopes[1:])
+            case "step" | "ramp" if len(slopes) == 2:
+                # More of it, or sooner.
+                height = self.value(call.args[0])
+                return _sum((slopes[0], _minus(_product((height, slopes[1])))))
+            case "noise" if slopes[1] == "0":
+                return slopes[0]
+            case "npv" if rest_is_flat:
+                factor = self.value(call.args[3]) if len(slopes) > 3 else "+"
+                return _product((slopes[0], factor))
+            # The delayed value follows the input; a longer delay may act either way, and an initial
+            # value acts only once.
+            case "smooth" | "smooth3" | "delay1" | "delay3" | "delay_fixed" if slopes[1] == "0":
+                return slopes[0] if slopes[0] != "0" else "?"
+            case "smoothn" | "delayn" if slopes[1] == slopes[2] == "0":
+                return slopes[0] if slopes[0] != "0" else "?"
+            case _:
+                return "?"
+
+
+def _agreed(values: Sequence[_Slope]) -> _Slope:
+    """The sign of one of several values, whichever it is."""
+    return _sum(values)
+
+
+def _table_slope(table: Table) -> _Slope:
+    heights = [y for _, y in table.points]
+    steps = [after - before for before, after in pairwise(heights)]
+    if not steps or all(step == 0 for step in steps):
+        return "0"
+    if all(step >= 0 for step in steps):
+        return "+"
+    return "-" if all(step <= 0 for step in steps) else "?"
