@@ -69,6 +69,8 @@ class Model(_model.Model):
 class Run(_Run):
     """The result of a simulation, with figures."""
 
+    __slots__ = ()
+
     def plot(self, *names: str, baseline: _Run | None = None) -> Figure:
         """A plotly figure of the named variables; of all stocks when none is named."""
         from flywheel.figures.lines import trajectories

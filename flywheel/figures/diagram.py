@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 import plotly.graph_objects as go
 
+from flywheel import structure
 from flywheel.errors import unknown_name
-from flywheel.expr import Expr, key, names
+from flywheel.expr import key
 from flywheel.figures.theme import GRID, TEXT_BODY, TEXT_SMALL, Palette, palette, template
-from flywheel.model import Aux, Data, Flow, Model, Stock, Table
+from flywheel.model import Data, Flow, Model, Stock, Table
 
 Point = tuple[float, float]
-LinkKind = Literal["material", "information"]
 
 _FEW = 36
 """Up to so many variables all are shown; beyond, stocks, flows and what lies on the named loops."""
@@ -34,15 +34,16 @@ _CELL = 2.3
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """An arrow of the diagram: from a variable to one that depends on it.
+class Arrow:
+    """From a variable to one that depends on it; ``through`` names the hidden ones on the way.
 
-    ``material`` links a flow and a stock (the pipe); ``through`` names hidden variables on the way.
+    A material arrow links a flow and a stock: the pipe. ``sign`` is the product along the way.
     """
 
     source: str
     target: str
-    kind: LinkKind
+    kind: structure.LinkKind
+    sign: structure.Sign
     through: tuple[str, ...] = ()
 
 
@@ -53,7 +54,10 @@ def shown_names(model: Model) -> tuple[str, ...]:
     loops. Data series are left out unless the picture would be empty.
     """
     drawn = tuple(
-        name for name, declaration in model.variables.items() if not isinstance(declaration, Data)
+        name
+        for name, variable in model.variables.items()
+        if not isinstance(variable, Data)
+        and not (isinstance(variable, Table) and variable.input not in model.variables)
     )
     if len(drawn) <= _FEW:
         return drawn or tuple(model.variables)
@@ -62,49 +66,49 @@ def shown_names(model: Model) -> tuple[str, ...]:
     return tuple(name for name in drawn if key(name) in wanted)
 
 
-def links(model: Model, shown: Sequence[str] | None = None) -> tuple[Link, ...]:
-    """The arrows between shown variables; a chain through hidden ones becomes one arrow."""
-    visible = set(shown_names(model) if shown is None else shown)
-    spelled = {key(name): name for name in model.variables}
-    found: dict[tuple[str, str], Link] = {}
-    for name, stock in model.stocks.items():
-        for flow in (*stock.gains, *stock.loses):
-            flow = spelled.get(key(flow), flow)
-            if name in visible and flow in visible:
-                found[flow, name] = Link(flow, name, "material")
-    for name in model.variables:
-        if name not in visible or isinstance(model.variables[name], Stock):
+def arrows(model: Model, shown: Sequence[str] | None = None) -> tuple[Arrow, ...]:
+    """The arrows between shown variables; a chain through hidden ones becomes one arrow.
+
+    Where several chains lead the same way the shortest is kept, with the sign ``?`` if they disagree.
+    """
+    visible = set(_chosen(model, shown))
+    before: dict[str, list[structure.Link]] = {}
+    for link in structure.links(model):
+        before.setdefault(link.target, []).append(link)
+    found: dict[tuple[str, str], Arrow] = {}
+    for target in model.variables:
+        if target not in visible:
             continue
-        seen = {name}
-        queue: list[tuple[str, tuple[str, ...]]] = [(name, ())]
-        while queue:
-            current, through = queue.pop(0)
-            for read in _reads(model, current, spelled):
-                if read in visible:
-                    found.setdefault((read, name), Link(read, name, "information", through))
-                elif read not in seen:
-                    seen.add(read)
-                    queue.append((read, (read, *through)))
-    return tuple(link for link in found.values() if link.source != link.target)
+        queue = [
+            Arrow(link.source, target, link.kind, link.sign) for link in before.get(target, ())
+        ]
+        seen = set()
+        for arrow in queue:
+            if arrow.source in visible:
+                known = found.get((arrow.source, target))
+                if known is None:
+                    found[arrow.source, target] = arrow
+                elif known.sign != arrow.sign and known.kind == "information":
+                    found[arrow.source, target] = replace(known, sign="?")
+            elif arrow.source not in seen:
+                seen.add(arrow.source)
+                queue += [
+                    Arrow(
+                        link.source,
+                        target,
+                        "information",
+                        _times(link.sign, arrow.sign),
+                        (arrow.source, *arrow.through),
+                    )
+                    for link in before.get(arrow.source, ())
+                ]
+    return tuple(arrow for arrow in found.values() if arrow.source != arrow.target)
 
 
-def _reads(model: Model, name: str, spelled: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables that the equation of ``name`` reads; nothing for stocks, which only add up."""
-    declaration = model.variables[name]
-    match declaration:
-        case Flow(equation=equation) | Aux(equation=equation):
-            read = [*names(equation), *_tables_called(equation)]
-        case Table(input=variable):
-            read = [variable]
-        case _:
-            read = []
-    return tuple(dict.fromkeys(spelled[key(one)] for one in read if key(one) in spelled))
-
-
-def _tables_called(equation: Expr) -> tuple[str, ...]:
-    from flywheel.expr import Call, walk
-
-    return tuple(node.function for node in walk(equation) if isinstance(node, Call))
+def _times(one: structure.Sign, other: structure.Sign) -> structure.Sign:
+    if "?" in (one, other):
+        return "?"
+    return "+" if one == other else "-"
 
 
 def layout(model: Model, shown: Sequence[str] | None = None) -> dict[str, Point]:
@@ -117,11 +121,10 @@ def layout(model: Model, shown: Sequence[str] | None = None) -> dict[str, Point]
     chosen = _chosen(model, shown)
     if not chosen:
         return {}
-    arrows = links(model, chosen)
     near: dict[str, dict[str, float]] = {name: {} for name in chosen}
-    for link in arrows:
-        weight = 3.0 if link.kind == "material" else 1.0 / (1 + len(link.through))
-        for one, other in ((link.source, link.target), (link.target, link.source)):
+    for arrow in arrows(model, chosen):
+        weight = 3.0 if arrow.kind == "material" else 1.0 / (1 + len(arrow.through))
+        for one, other in ((arrow.source, arrow.target), (arrow.target, arrow.source)):
             near[one][other] = near[one].get(other, 0.0) + weight
     anchors = [name for name in chosen if isinstance(model.variables[name], Stock)] or list(chosen)
     ring = _ring(anchors, near)
@@ -295,11 +298,10 @@ def diagram(
     places = layout(model, chosen)
     colors = palette(dark)
     figure = go.Figure()
-    arrows = links(model, chosen)
     rows = len({round(y, 6) for _, y in places.values()})
     width, height = 960, max(40 * GRID, 7 * GRID * max(rows, 1) + 4 * GRID)
-    for link in arrows:
-        figure.add_annotation(**_arrow(model, link, places, colors, (width, height)))
+    for arrow in arrows(model, chosen):
+        figure.add_annotation(**_arrow(model, arrow, places, colors, (width, height)))
     _nodes(figure, model, places, colors, language)
     figure.update_layout(
         template=template(dark),
@@ -314,14 +316,14 @@ def diagram(
 
 def _arrow(
     model: Model,
-    link: Link,
+    arrow: Arrow,
     places: Mapping[str, Point],
     colors: Palette,
     size: tuple[int, int],
 ) -> dict[str, Any]:
     """One arrow: pipes thick and grey in the direction that things move, the rest thin."""
-    source, target = link.source, link.target
-    material = link.kind == "material"
+    source, target = arrow.source, arrow.target
+    material = arrow.kind == "material"
     if material and source in {*model.stocks[target].loses}:
         source, target = target, source  # a pipe runs out of the stock that loses
     (x0, y0), (x1, y1) = places[source], places[target]
@@ -349,8 +351,9 @@ def _nodes(
     for name, (x, y) in places.items():
         declaration = model.variables[name]
         stock, flow = isinstance(declaration, Stock), isinstance(declaration, Flow)
+        label = _wrapped(declaration.text(language)[0], 20 if stock else 18)
         figure.add_annotation(
-            x=x, y=y, text=_wrapped(declaration.text(language)[0], 20 if stock else 18), showarrow=False, align="center",
+            x=x, y=y, text=label, showarrow=False, align="center",
             font={"size": TEXT_BODY if stock else TEXT_SMALL,
                   "color": colors.ink if stock or flow else colors.muted},
             bgcolor=colors.panel if stock else colors.paper,

@@ -285,12 +285,16 @@ def interval(step: float) -> str:
 
 
 def exactness(run: Run, language: str = "en") -> str:
-    """Method, step, and what half the step would change: the honesty line of every chart."""
+    """Method, step, and what trying harder would change: the honesty line of every chart."""
     from flywheel.figures.numbers import percent
 
     error = run.error
-    how = f"{run.method}, {'간격' if language == 'ko' else 'step'} {interval(run.step)}"
-    size = percent(error.relative, signed=False)
+    size = percent(error.size, signed=False)
+    fixed = run.method in ("euler", "rk4")
     if language == "ko":
-        return f"{how} · 간격을 절반으로 줄이면 최대 {size} 달라짐 ({error.worst})"
-    return f"{how} · half the step changes values by at most {size} ({error.worst})"
+        how = f"{run.method}, 간격 {interval(run.step)}" if fixed else run.method
+        harder = "간격을 절반으로" if fixed else "허용 오차를 100분의 1로"
+        return f"{how} · {harder} 줄이면 최대 {size} 달라짐 ({error.variable})"
+    how = f"{run.method}, step {interval(run.step)}" if fixed else run.method
+    harder = "half the step" if fixed else "a hundredth of the tolerance"
+    return f"{how} · {harder} changes values by at most {size} of their range ({error.variable})"

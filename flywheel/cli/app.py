@@ -1,0 +1,167 @@
+"""The commands: what each takes, with an example. What they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="System dynamics for growth flywheels: models as text, fast honest numbers.",
+    epilog="First steps: flywheel dashboard · flywheel run core_flywheel · flywheel new my_flywheel",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a .fly file.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from flywheel import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit(0)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(
+    epilog="Example: flywheel run core_flywheel --set churn0=0.10 --out run.html",
+)
+def run(
+    model: ModelName,
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="NAME=NUMBER", help="A parameter or initial stock; repeat for more."
+        ),
+    ] = [],  # noqa: B006  (typer reads the default, never changes it)
+    scenario: Annotated[
+        str | None, typer.Option(help="A scenario of the model, below the --set values.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="euler, rk4, rk45, dop853, lsoda, bdf or radau.")
+    ] = "rk4",
+    start: Annotated[str | None, typer.Option(help="First time, instead of the model's.")] = None,
+    stop: Annotated[str | None, typer.Option(help="Last time, instead of the model's.")] = None,
+    step: Annotated[str | None, typer.Option(help="Step of euler and rk4, such as 1/32.")] = None,
+    save: Annotated[str | None, typer.Option(help="Time between saved values.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the model's noise; 0 is a seed.")] = 0,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Give up after so many seconds.")
+    ] = None,
+    out: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="Also write .csv, .parquet or .html; repeat for more."),
+    ] = [],  # noqa: B006
+    json: Json = False,
+) -> int:
+    """Simulate a model and print its outcomes, beside the baseline when something was changed."""
+    from flywheel.cli.run import command
+
+    return command(
+        model,
+        settings=set_,
+        scenario=scenario,
+        method=method,
+        times={"start": start, "stop": stop, "step": step, "save": save, "deadline": deadline},
+        seed=seed,
+        out=out,
+        as_json=json,
+    )
+
+
+@app.command(epilog="Example: flywheel check --strict models/ my_model.fly")
+def check(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL|FOLDER…", help="Shipped models, .fly files, or folders of them."
+        ),
+    ],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Also ask for units everywhere; warnings count.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Look for mistakes: names, units, time constants, loops; then run the model's own checks."""
+    from flywheel.cli.check import command
+
+    return command(targets, strict=strict, as_json=json)
+
+
+@app.command(epilog="Example: flywheel fmt my_model.fly · flywheel fmt --check models/*.fly")
+def fmt(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help=".fly files; - reads stdin, writes stdout.")
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; name the files that would change.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Lay model files out the one usual way; comments stay."""
+    from flywheel.cli.fmt import command
+
+    return command(files, check=check, as_json=json)
+
+
+@app.command(epilog="Example: flywheel models --json")
+def models(json: Json = False) -> int:
+    """List the models that come with Flywheel."""
+    from flywheel.cli.models import command
+
+    return command(as_json=json)
+
+
+@app.command(epilog="Example: flywheel new coffee_bar && flywheel run coffee_bar.fly")
+def new(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The model's name: writes NAME.fly here.")
+    ],
+    template: Annotated[
+        str, typer.Option(help="What to start from: flywheel, adoption or blank.")
+    ] = "flywheel",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file if it is there.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Write a small complete model to start from."""
+    from flywheel.cli.new import command
+
+    return command(name, template=template, force=force, as_json=json)
+
+
+@app.command(epilog="Example: flywheel dashboard my_model.fly --port 8060")
+def dashboard(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL…]", help="Models to show; all shipped ones when none is named."
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; other machines see only what is not loopback."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8050,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Open no browser window.")
+    ] = False,
+) -> int:
+    """Open the dashboard in the browser."""
+    from flywheel.cli.dashboard import command
+
+    return command(models or [], host=host, port=port, browser=not no_browser)

@@ -1,0 +1,195 @@
+"""``flywheel run``: simulate, compare with the baseline, write files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from flywheel.cli.output import console, print_json, say, write_atomic
+from flywheel.errors import UsageError
+from flywheel.expr import key
+
+if TYPE_CHECKING:
+    from flywheel.api import Model, Run
+
+Writer = Callable[["Run", "Run | None", IO[bytes]], None]
+
+
+def command(
+    target: str,
+    *,
+    settings: Sequence[str],
+    scenario: str | None,
+    method: str,
+    times: Mapping[str, str | None],
+    seed: int,
+    out: Sequence[Path],
+    as_json: bool,
+) -> int:
+    """Run a model as asked; 1 when the computation failed."""
+    from flywheel.api import load
+
+    writers = [(path, _writer(path)) for path in out]
+    overrides = assignments(settings)
+    when = {name: number(text, f"--{name}") for name, text in times.items() if text is not None}
+    model = load(target)
+    run = model.run(method=method, scenario=scenario, seed=seed, overrides=overrides, **when)
+    baseline = None
+    if overrides or scenario:
+        baseline = model.run(method=method, seed=seed, **when)
+    for path, write in writers:
+        write_atomic(path, lambda stream, write=write: write(run, baseline, stream))
+    if as_json:
+        print_json(document(run, baseline))
+    else:
+        for warning in run.warnings:
+            say(warning.render())
+        _print(model, run, baseline)
+    if not run.ok and not as_json:
+        say(failure(run))
+    return 0 if run.ok else 1
+
+
+def assignments(settings: Sequence[str]) -> dict[str, float]:
+    """``NAME=NUMBER`` texts as a mapping; a name given twice is a mistake."""
+    found: dict[str, float] = {}
+    seen: set[str] = set()
+    for text in settings:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"--set takes NAME=NUMBER, such as churn0=0.1, not {text!r}")
+        if key(name) in seen:
+            raise UsageError(f"--set gives {name} twice")
+        seen.add(key(name))
+        found[name] = number(value, f"--set {name}")
+    return found
+
+
+_NUMBER = re.compile(
+    r"\s*(?P<top>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"(?:\s*/\s*(?P<bottom>\d+\.?\d*(?:[eE][-+]?\d+)?))?\s*(?P<percent>%)?\s*"
+)
+
+
+def number(text: str, option: str) -> float:
+    """A number as the model language writes it: ``0.1``, ``1/16``, ``5%``."""
+    found = _NUMBER.fullmatch(text) if len(text) <= 400 else None
+    bottom = float(found["bottom"] or 1) if found else 0.0
+    if not found or bottom == 0:
+        raise UsageError(f"{option} takes a number such as 0.1, 1/16 or 5%, not {text[:80]!r}")
+    value = float(found["top"]) / bottom
+    return value / 100 if found["percent"] else value
+
+
+def _writer(path: Path) -> Writer:
+    """How to write a file of this ending; asked before anything is computed."""
+    ending = path.suffix.lower()
+    if ending not in _WRITERS:
+        raise UsageError(f"--out writes .csv, .parquet or .html, not {path.name!r}")
+    if path.is_dir():
+        raise UsageError(f"--out {path} is a folder")
+    return _WRITERS[ending]
+
+
+def _csv(run: Run, baseline: Run | None, stream: IO[bytes]) -> None:
+    from flywheel.export import csv_text
+
+    stream.write(csv_text(run).encode())
+
+
+def _parquet(run: Run, baseline: Run | None, stream: IO[bytes]) -> None:
+    from flywheel.export import write_parquet
+
+    write_parquet(run, stream)
+
+
+def _html(run: Run, baseline: Run | None, stream: IO[bytes]) -> None:
+    from flywheel.report import html
+
+    stream.write(html(run, baseline=baseline).encode())
+
+
+_WRITERS: dict[str, Writer] = {".csv": _csv, ".parquet": _parquet, ".html": _html}
+
+
+def document(run: Run, baseline: Run | None) -> dict[str, object]:
+    """The run as plain data: its outcomes, how exact they are, and the receipt."""
+    model = run.model
+    outcomes = {}
+    for name, value in run.outcomes.items():
+        row: dict[str, object] = {
+            "value": value,
+            "unit": str(model.outcomes[name].unit) if model.outcomes[name].unit else None,
+            "label": model.outcomes[name].text()[0],
+        }
+        if baseline is not None:
+            row["baseline"] = baseline.outcomes[name]
+        outcomes[name] = row
+    error = run.error if run.ok else None
+    return {
+        "ok": run.ok,
+        "status": run.status.message,
+        "outcomes": outcomes,
+        "ends": {
+            name: {"start": float(run[name][0]), "end": float(run[name][-1])}
+            for name in model.stocks
+        },
+        "error": {"relative": error.size, "variable": error.variable} if error else None,
+        "warnings": [warning.as_dict() for warning in run.warnings],
+        "receipt": run.receipt(),
+    }
+
+
+def failure(run: Run) -> str:
+    """Why a run failed, with the line it failed on."""
+    from flywheel.errors import Finding
+
+    return Finding("error", "run-failed", run.status.message, run.status.span).render()
+
+
+def _print(model: Model, run: Run, baseline: Run | None) -> None:
+    """Outcomes (stocks, where a model names no outcomes), each beside its baseline."""
+    from rich.table import Table
+
+    from flywheel.figures.lines import exactness
+    from flywheel.figures.numbers import change, quantity
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    if model.outcomes:
+        table.add_column("outcome")
+        rows = [
+            (
+                declaration.text()[0],
+                quantity(run.outcomes[name], declaration.unit, model),
+                baseline and (baseline.outcomes[name], run.outcomes[name]),
+                declaration.unit,
+            )
+            for name, declaration in model.outcomes.items()
+        ]
+    else:
+        table.add_column("at the end")
+        rows = [
+            (
+                stock.text()[0],
+                quantity(float(run[name][-1]), stock.unit, model),
+                baseline and (float(baseline[name][-1]), float(run[name][-1])),
+                stock.unit,
+            )
+            for name, stock in model.stocks.items()
+        ]
+    table.add_column("value", justify="right")
+    if baseline is not None:
+        table.add_column("baseline", justify="right")
+        table.add_column("change", justify="right")
+    for label, value, pair, unit in rows:
+        cells = [label, value]
+        if pair:
+            cells += [quantity(pair[0], unit, model), change(pair[1], pair[0])]
+        table.add_row(*cells)
+    out = console()
+    out.print(table)
+    if run.ok:
+        out.print(exactness(run), style="dim")
