@@ -23,5 +23,5 @@ def command(models: Sequence[str], *, host: str, port: int, browser: bool) -> in
     opened = [load(name) for name in models]
     # By name: nothing of the package depends on the dashboard.
     serve = import_module("flywheel.dashboard.app").serve
-    serve(models=opened or None, host=host, port=port, browser=browser)
+    serve(models=opened or None, host=host, port=port, open_browser=browser)
     return 0
