@@ -7,7 +7,6 @@ numbers can be drawn alone, in any chunk, by any worker. 0 is a seed like any ot
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,11 +44,14 @@ def draws(
     A number lasts one step of the *model*: a run with half the step sees the same noise, so that its
     difference is the error of the method and not another story.
     """
-    index = [noise_index(k, step, model_step) for k in range(steps + 1)]
-    columns = [normals(seed, noise.stream, member, index[-1] + 1)[index] for noise in noises]
+    index = noise_rows(steps, step, model_step)
+    columns = [normals(seed, noise.stream, member, int(index[-1]) + 1)[index] for noise in noises]
     return np.column_stack(columns) if columns else np.empty((steps + 1, 0))
 
 
-def noise_index(k: int, step: float, model_step: float) -> int:
-    """Which number of a stream is the one of step k."""
-    return math.floor(k * step / model_step + NUDGE)
+def noise_rows(steps: int, step: float, model_step: float) -> NDArray[np.int64]:
+    """Which number of a stream is the one of step k, for k from 0 to ``steps``."""
+    rows: NDArray[np.int64] = np.floor(np.arange(steps + 1) * step / model_step + NUDGE).astype(
+        np.int64
+    )
+    return rows

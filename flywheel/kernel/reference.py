@@ -8,6 +8,7 @@ place for every name, arithmetic from ``kernel.ieee``.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -277,9 +278,9 @@ class Line:
 
 
 def stages(delay: float, step: float) -> int:
-    """A delay in whole steps, at least one. A delay that is no number acts as the shortest."""
+    """A delay in whole steps, at least one; nothing ever leaves a delay that is not finite."""
     steps = ieee.divide(delay, step)
-    return max(1, round(steps)) if math.isfinite(steps) else 1
+    return max(1, round(steps)) if math.isfinite(steps) else sys.maxsize if steps > 0 else 1
 
 
 # Methods ----------------------------------------------------------------------------------------

@@ -6,28 +6,28 @@ compiled beside it in a thread, and changes over when the code is there.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
+from importlib.util import find_spec
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flywheel.expr import Expr, Name, Number, walk
+from flywheel.kernel.ir import Program, lower
+from flywheel.kernel.noise import noise_rows, normals
 from flywheel.kernel.reference import Reference
-from flywheel.kernel.system import System
+from flywheel.kernel.system import NUDGE, Series, System
 from flywheel.solve.grid import Grid
+
+if TYPE_CHECKING:
+    from flywheel.kernel.assembly import Method
 
 BACKGROUND_ABOVE = 500
 """Operations above which a system is compiled in the background."""
-_KERNELS_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class ReferenceEngine:
 class Upgrading:
     """Answers from one engine until a better one, made in another thread, is there."""
 
-    def __init__(self, now: FixedEngine, better: Future[FixedEngine]) -> None:
-        self._engine = now
-        self._better: Future[FixedEngine] | None = better
+    def __init__(self, now: FixedEngine, better: Future[CompiledEngine]) -> None:
+        self._engine: FixedEngine = now
+        self._better: Future[CompiledEngine] | None = better
 
     @property
     def name(self) -> str:
@@ -137,76 +137,98 @@ class Upgrading:
         )
 
 
+class CompiledEngine:
+    """Machine code through llvmlite."""
+
+    name = "llvm"
+
+    def __init__(self, system: System, program: Program, method: Method) -> None:
+        from flywheel.kernel.llvm import compile_fixed
+
+        self._system = system
+        self._kernel = compile_fixed(program, method)
+        self._series: tuple[Grid, NDArray[np.float64]] | None = None
+
+    def run(
+        self,
+        inputs: NDArray[np.float64],
+        grid: Grid,
+        *,
+        seed: int = 0,
+        first_member: int = 0,
+        deadline: float | None = None,
+    ) -> Trajectories:
+        noise = rows = None
+        if self._system.noises:
+            rows = noise_rows(grid.steps, grid.step, self._system.time.step)
+            members = range(first_member, first_member + len(inputs))
+            noise = np.stack([self._noise(seed, member, int(rows[-1]) + 1) for member in members])
+        values, _ = self._kernel.run(
+            inputs,
+            start=grid.start,
+            step=grid.step,
+            steps=grid.steps,
+            every=grid.save_every,
+            series=self._series_of(grid),
+            noise=noise,
+            noise_row=rows,
+        )
+        return Trajectories(values, grid.saves)
+
+    def _noise(self, seed: int, member: int, count: int) -> NDArray[np.float64]:
+        """The noise of a member, shape (count, streams)."""
+        streams = self._system.noises
+        return np.column_stack([normals(seed, one.stream, member, count) for one in streams])
+
+    def _series_of(self, grid: Grid) -> NDArray[np.float64]:
+        """The series over a grid; that of the last grid is kept."""
+        kept = self._series
+        if kept is None or kept[0] != grid:
+            kept = self._series = (grid, series_table(self._system.series, grid))
+        return kept[1]
+
+
+def series_table(series: Sequence[Series], grid: Grid) -> NDArray[np.float64]:
+    """The series at the start, middle and end of each step, shape (steps + 1, 3, series).
+
+    A series to hold keeps its value at the start of the step, a tie counting as reached.
+    """
+    table = np.zeros((grid.steps + 1, 3, len(series)))
+    starts = grid.start + np.arange(grid.steps + 1) * grid.step
+    times = starts[:, np.newaxis] + np.array([0.0, 0.5, 1.0]) * grid.step
+    for place, one in enumerate(series):
+        if one.hold:
+            last = np.searchsorted(one.times, starts + NUDGE * grid.step, side="right") - 1
+            table[:, :, place] = np.asarray(one.values)[np.maximum(last, 0)][:, np.newaxis]
+        else:
+            table[:, :, place] = np.interp(times, one.times, one.values)
+    return table
+
+
 def fixed_engine(
     system: System, names: tuple[str, ...], method: str, *, prefer: str | None = None
 ) -> FixedEngine:
     """The engine for a system, the names to save and a fixed-step method.
 
     ``prefer`` asks for ``llvm`` (compiled before it returns, whatever its size) or ``reference``;
-    None takes the best there is.
+    None takes the best there is. Compiled code is kept by the kernel itself, keyed by what shapes it.
     """
-    compiler = None if prefer == "reference" else _compiler()
-    if compiler is None:
+    if prefer == "reference" or (prefer is None and not has_compiler()):
         return ReferenceEngine(system, names, method)
-    make, target = compiler
-    where = (structure_hash(system), names, method, target)
-    kept = _KEPT.get(where)
-    if kept is not None:
-        return kept
+    from flywheel.kernel.llvm import is_compiled
 
-    def build() -> FixedEngine:
-        engine = make(system, names, method)
-        _KEPT.put(where, engine)
-        return engine
-
-    if prefer is None and operations(system) > BACKGROUND_ABOVE:
-        return Upgrading(ReferenceEngine(system, names, method), _workshop().submit(build))
-    return build()
-
-
-def operations(system: System) -> int:
-    """How much there is to compute at one moment: nodes of the equations that are not leaves."""
-    exprs: list[Expr] = [e.expr for e in system.equations]
-    exprs += [s.rate for s in system.stocks]
-    return sum(not isinstance(node, Number | Name) for expr in exprs for node in walk(expr))
-
-
-def structure_hash(system: System) -> str:
-    """What the equations say, whatever the numbers put into them: SHA-256 of all but the defaults."""
-    plain = dataclasses.replace(system, defaults=())
-    return hashlib.sha256(repr(plain).encode()).hexdigest()
-
-
-class _Kept:
-    """The engines used last, shared by all threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = Lock()
-        self._engines: OrderedDict[tuple[object, ...], FixedEngine] = OrderedDict()
-
-    def get(self, where: tuple[object, ...]) -> FixedEngine | None:
-        with self._lock:
-            if where in self._engines:
-                self._engines.move_to_end(where)
-            return self._engines.get(where)
-
-    def put(self, where: tuple[object, ...], engine: FixedEngine) -> None:
-        with self._lock:
-            self._engines[where] = engine
-            while len(self._engines) > self._most:
-                self._engines.popitem(last=False)
-
-
-_KEPT = _Kept(_KERNELS_KEPT)
-
-Compiler = tuple[Callable[[System, tuple[str, ...], str], FixedEngine], tuple[object, ...]]
+    how: Method = "euler" if method == "euler" else "rk4"
+    program = lower(system, names)
+    if prefer is None and program.operations > BACKGROUND_ABOVE and not is_compiled(program, how):
+        better = _workshop().submit(CompiledEngine, system, program, how)
+        return Upgrading(ReferenceEngine(system, names, method), better)
+    return CompiledEngine(system, program, how)
 
 
 @lru_cache(maxsize=1)
-def _compiler() -> Compiler | None:
-    """How to make machine code here, and for which machine; None where nothing can."""
-    return None
+def has_compiler() -> bool:
+    """Whether machine code can be made here."""
+    return find_spec("llvmlite") is not None
 
 
 @lru_cache(maxsize=1)

@@ -279,10 +279,10 @@ def _met(recipe: Recipe, values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Where the condition holds."""
     expr = recipe.outcome.expr
     if not recipe.column.endswith("@gap") or not isinstance(expr, Binary):
-        return (values != 0) & ~np.isnan(values)
-    if expr.op in ("<", ">"):
-        return values < 0.0 if expr.op == "<" else values > 0.0
-    return values <= 0.0 if expr.op == "<=" else values >= 0.0
+        return np.not_equal(np.nan_to_num(values), 0.0)
+    compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+    met: NDArray[np.bool_] = compare[expr.op](values, 0.0)
+    return met
 
 
 def _window(outcome: Outcome, run: Reading) -> NDArray[np.bool_]:
