@@ -1,25 +1,30 @@
 """What a notebook or a script talks to: models that run, runs that plot.
 
-``flywheel.model.Model`` is data; the ``Model`` here is the same data with verbs. Everything is pure:
-a run never changes its model, ``with_`` returns another one.
+``flywheel.model.Model`` is data; the ``Model`` here is the same data with verbs. Everything is
+pure: a run never changes its model, ``with_`` returns another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flywheel import model as _model
-from flywheel.errors import UsageError, unknown_name
+from flywheel.errors import Finding, UsageError, unknown_name
 from flywheel.solve.run import Run as _Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from plotly.graph_objects import Figure
 
-__all__ = ["Model", "Run", "load", "model_names", "parse"]
+    from flywheel.checks.reality import CheckResult
+
+__all__ = ["CheckReport", "Model", "Run", "load", "model_names", "parse"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,17 +70,139 @@ class Model(_model.Model):
             build=Run,
         )
 
+    def check(self, *, strict: bool = False) -> CheckReport:
+        """Judge the model: its text, its delays against the step, its loops, its own checks.
+
+        ``strict`` also asks for units, ranges and evidence everywhere, as every shipped model has
+        them. What needs a run is left out while the text has errors.
+        """
+        from flywheel.checks import check_model
+
+        findings = list(check_model(self, strict))
+        results: tuple[CheckResult, ...] = ()
+        if not any(finding.severity == "error" for finding in findings):
+            from flywheel.checks.reality import loop_polarity, run_checks
+
+            run = self.run()
+            findings += run.warnings
+            if run.ok:
+                findings += loop_polarity(self, run)
+                results = run_checks(self)
+            else:
+                status = run.status
+                findings.append(Finding("error", "run-failed", status.message, status.span))
+        return CheckReport(self, tuple(dict.fromkeys(findings)), results, strict)
+
+    def plot(
+        self, names: Sequence[str] | None = None, *, language: str = "en", dark: bool = False
+    ) -> Figure:
+        """The stock and flow diagram; of the named variables only, when any are named."""
+        from flywheel.figures.diagram import diagram
+
+        return diagram(self, names, language=language, dark=dark)
+
+    def _repr_html_(self) -> str:
+        from flywheel.notebook import model_html
+
+        return model_html(self)
+
 
 class Run(_Run):
     """The result of a simulation, with figures."""
 
     __slots__ = ()
 
-    def plot(self, *names: str, baseline: _Run | None = None) -> Figure:
-        """A plotly figure of the named variables; of all stocks when none is named."""
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What the numbers say against the model: delays too short for the step, bounds left."""
+        kept: dict[str, object] = self._kept
+        if "all warnings" not in kept:
+            early: tuple[Finding, ...] = ()
+            if self.method in ("euler", "rk4"):
+                from flywheel.checks.time_constants import time_constants
+
+                start = float(self.time[0])
+                early = time_constants(self._plan.system, self._inputs.tolist(), self.step, start)
+            kept["all warnings"] = (*early, *super().warnings)
+        found: tuple[Finding, ...] = self._kept["all warnings"]
+        return found
+
+    def plot(
+        self,
+        *names: str,
+        baseline: _Run | None = None,
+        language: str = "en",
+        dark: bool = False,
+    ) -> Figure:
+        """A plotly figure of the named variables (all stocks when none is named) over time.
+
+        ``baseline`` is another run, drawn as a thin grey ghost; data of ``observe`` lines are dots.
+        """
         from flywheel.figures.lines import trajectories
 
-        return trajectories(self, names or tuple(self.model.stocks), baseline=baseline)
+        return trajectories(self, names, baseline=baseline, language=language, dark=dark)
+
+    def _repr_html_(self) -> str:
+        from flywheel.notebook import run_html
+
+        return run_html(self)
+
+
+@dataclass(frozen=True, repr=False)
+class CheckReport:
+    """Everything that was found about a model; ``ok`` when nothing in it is an error."""
+
+    model: Model
+    findings: tuple[Finding, ...]
+    """What its text, its structure and its run say against it."""
+    results: tuple[CheckResult, ...]
+    """How each of its own ``check`` lines fared."""
+    strict: bool = False
+
+    @cached_property
+    def errors(self) -> tuple[Finding, ...]:
+        """What makes the model unsound, failed checks included."""
+        failed = (result.finding for result in self.results)
+        return (
+            *(finding for finding in self.findings if finding.severity == "error"),
+            *(finding for finding in failed if finding is not None),
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error and every check holds."""
+        return not self.errors
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        others = [finding for finding in self.findings if finding.severity != "error"]
+        shown = [finding.render() for finding in (*self.errors, *others)]
+        return "\n".join([*shown, self.summary])
+
+    @property
+    def summary(self) -> str:
+        """The report in one line."""
+        held = sum(result.ok for result in self.results)
+        counts = [
+            f"{count} {word}{'s' if count != 1 else ''}"
+            for word in ("error", "warning", "note")
+            if (count := sum(finding.severity == word for finding in self.findings))
+        ]
+        if self.results:
+            counts.append(f"{held} of {len(self.results)} checks hold")
+        return f"{self.model.name}: {', '.join(counts) or 'nothing to say against it'}"
+
+    def __repr__(self) -> str:
+        return f"<check of {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        from flywheel.notebook import findings_html
+
+        others = [finding for finding in self.findings if finding.severity != "error"]
+        notes = [f"{'✓' if result.ok else '✗'} {result.message}" for result in self.results]
+        return findings_html(self.summary, (*self.errors, *others), notes)
 
 
 def _merge(overrides: Mapping[str, float] | None, values: Mapping[str, float]) -> dict[str, float]:

@@ -91,7 +91,7 @@ def check(
         ),
     ],
     strict: Annotated[
-        bool, typer.Option("--strict", help="Also ask for units everywhere; warnings count.")
+        bool, typer.Option("--strict", help="Also ask for units, ranges and evidence.")
     ] = False,
     json: Json = False,
 ) -> int:

@@ -16,7 +16,9 @@ def command(models: Sequence[str], *, host: str, port: int, browser: bool) -> in
     from flywheel.api import load
 
     missing = [
-        name for name in ("dash", "dash_mantine_components", "dash_cytoscape") if not find_spec(name)
+        name
+        for name in ("dash", "dash_mantine_components", "dash_cytoscape")
+        if not find_spec(name)
     ]
     if missing:
         raise UsageError(f"the dashboard needs {', '.join(missing)}: {INSTALL}")

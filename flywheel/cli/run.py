@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -35,12 +36,24 @@ def command(
     overrides = assignments(settings)
     when = {name: number(text, f"--{name}") for name, text in times.items() if text is not None}
     model = load(target)
-    run = model.run(method=method, scenario=scenario, seed=seed, overrides=overrides, **when)
-    baseline = None
-    if overrides or scenario:
-        baseline = model.run(method=method, seed=seed, **when)
+
+    def simulate(scenario: str | None, overrides: Mapping[str, float]) -> Run:
+        return model.run(
+            method=method,
+            scenario=scenario,
+            seed=seed,
+            start=when.get("start"),
+            stop=when.get("stop"),
+            step=when.get("step"),
+            save=when.get("save"),
+            deadline=when.get("deadline"),
+            overrides=overrides,
+        )
+
+    run = simulate(scenario, overrides)
+    baseline = simulate(None, {}) if overrides or scenario else None
     for path, write in writers:
-        write_atomic(path, lambda stream, write=write: write(run, baseline, stream))
+        write_atomic(path, partial(write, run, baseline))
     if as_json:
         print_json(document(run, baseline))
     else:
