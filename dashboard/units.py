@@ -1,0 +1,53 @@
+"""How numbers of a unit are said, as plain data for the page's script.
+
+The page writes numbers itself, because they change with every move of a lever and of the scrubber. It
+says them as ``flywheel.figures.numbers.quantity`` does; a browser test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flywheel.figures.numbers import _MONEY, _PER, _SCALES, scale_and_base, unit_word
+from flywheel.model import Model
+from flywheel.units import Unit
+
+
+def spoken(unit: Unit | None, model: Model, language: str) -> dict[str, Any]:
+    """The parts around a number: ``scale`` it, pick a word of ``words``, put ``before`` and ``after``.
+
+    ``kind`` is ``plain`` (the number alone), ``raw`` (the number and the unit as written), ``time``
+    (a number of years, or a date where the model's time is a calendar) or ``scaled``.
+    """
+    scale, base = scale_and_base(unit, model)
+    if base is None or not base.factors:
+        return {"kind": "plain", "scale": scale}
+    lang = language if language in _SCALES else "en"
+    factors = list(base.factors)
+    per = ""
+    if len(factors) > 1 and factors[-1][1] == -1 and factors[-1][0] in _PER:
+        per = _PER[factors[-1][0]][lang][0]
+        factors.pop()
+    if len(factors) != 1 or factors[0][1] != 1:
+        return {"kind": "raw", "scale": 1.0, "after": f" {unit}"}
+    noun = factors[0][0]
+    if noun in _PER:
+        after = f" {_PER[noun]['en'][1]}" if lang == "en" else _PER[noun]["ko"][1]
+        calendar = unit == model.time.unit and model.time.start > 1000
+        return {"kind": "time", "scale": scale, "after": after, "calendar": calendar}
+    money = _MONEY.get(noun.casefold())
+    before = per + " " if per and lang == "ko" else ""
+    after = f" {per}" if per and lang == "en" else ""
+    sign = money[0] if money and lang == "en" else ""
+    word = money[1] if money and lang == "ko" else "" if money else unit_word(noun, model, language)
+    return {
+        "kind": "scaled",
+        "scale": scale,
+        "words": [[size, name] for size, name in _SCALES[lang]],
+        "before": before,
+        "sign": sign,
+        "noun": word,
+        "glued": bool(money) and lang == "ko",
+        "after": after,
+        "digits": 4 if lang == "ko" else 3,
+    }
