@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flywheel import model as _model
-from flywheel.errors import Finding, UsageError, unknown_name
+from flywheel.errors import Finding, UnknownNameError, UsageError, unknown_name
 from flywheel.solve.run import Run as _Run
 
 if TYPE_CHECKING:
@@ -249,7 +249,10 @@ def load(name_or_path: str | PathLike[str]) -> Model:
         return load_file(Path(given), build=Model)
     if given in model_names():
         return load_file(_library() / f"{given}.fly", build=Model)
-    raise unknown_name(given, "model", model_names(), "the library (a path ends in .fly)")
+    error = unknown_name(given, "model", model_names(), "the library")
+    beside = Path(f"{given}.fly")
+    hint = f"There is a file {beside} here." if beside.is_file() else "A path ends in .fly."
+    raise UnknownNameError(f"{error.message} {hint}")
 
 
 def parse(text: str, *, name: str = "<text>", folder: str | PathLike[str] | None = None) -> Model:

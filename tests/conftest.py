@@ -3,7 +3,7 @@
 Browser tests need a Chromium, conformance tests the reference outputs in ``../shared``; where these are
 missing the tests are skipped with a sentence. ``FLYWHEEL_REQUIRE=browser,conformance`` (as in
 ``.ci/run``) turns such a skip, or having no such test at all, into a failure. Tests marked ``slow`` run
-only with ``--slow`` or ``-m slow``.
+only with ``--slow``, ``-m slow`` or ``FLYWHEEL_SLOW=1``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if no_shared and item.get_closest_marker("conformance"):
             reason = "no ../shared beside the checkout: its reference outputs are not part of it"
             item.add_marker(pytest.mark.skip(reason=reason))
-    if not config.getoption("--slow") and "slow" not in (config.getoption("-m") or ""):
+    asked = config.getoption("--slow") or bool(os.environ.get("FLYWHEEL_SLOW"))
+    if not asked and "slow" not in (config.getoption("-m") or ""):
         slow = [item for item in items if item.get_closest_marker("slow")]
         if slow:
             config.hook.pytest_deselected(items=slow)

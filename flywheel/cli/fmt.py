@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from flywheel.cli.output import print_json, write_text
-from flywheel.errors import UsageError
+from flywheel.errors import ModelError, Source, UsageError
 
 
 def command(files: list[str], *, check: bool, as_json: bool) -> int:
@@ -32,7 +33,7 @@ def command(files: list[str], *, check: bool, as_json: bool) -> int:
                 f"{name} is a folder; name its files, for example {name.rstrip('/')}/*.fly"
             )
         text = path.read_bytes().decode()
-        formatted = format_text(text, name=name)
+        formatted = _formatted(text, name)
         if formatted != text:
             changed.append((path, formatted))
     if not check:
@@ -44,3 +45,18 @@ def command(files: list[str], *, check: bool, as_json: bool) -> int:
         for path, _ in changed:
             sys.stdout.write(f"{path}\n")
     return int(check and bool(changed))
+
+
+def _formatted(text: str, name: str) -> str:
+    """The text in its usual shape; mistakes are reported under the file's name."""
+    from flywheel.language import format_text
+
+    try:
+        return format_text(text)
+    except ModelError as error:
+        source = Source(name, text)
+        findings = [
+            replace(finding, span=replace(finding.span, source=source) if finding.span else None)
+            for finding in error.findings
+        ]
+        raise type(error)(error.message, findings) from None

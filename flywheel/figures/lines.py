@@ -290,11 +290,15 @@ def exactness(run: Run, language: str = "en") -> str:
 
     error = run.error
     size = percent(error.size, signed=False)
+    most = "최대 " if language == "ko" else "at most "
+    if error.size < 1e-6:
+        most = ""
+        size = "0.0001 % 미만" if language == "ko" else "less than 0.0001 %"
     fixed = run.method in ("euler", "rk4")
     if language == "ko":
         how = f"{run.method}, 간격 {interval(run.step)}" if fixed else run.method
         harder = "간격을 절반으로" if fixed else "허용 오차를 100분의 1로"
-        return f"{how} · {harder} 줄이면 최대 {size} 달라짐 ({error.variable})"
+        return f"{how} · {harder} 줄이면 {most}{size} 달라짐 ({error.variable})"
     how = f"{run.method}, step {interval(run.step)}" if fixed else run.method
     harder = "half the step" if fixed else "a hundredth of the tolerance"
-    return f"{how} · {harder} changes values by at most {size} of their range ({error.variable})"
+    return f"{how} · {harder} changes values by {most}{size} of their range ({error.variable})"

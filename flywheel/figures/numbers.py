@@ -119,6 +119,8 @@ def quantity(
     if power != 1:
         return f"{rounded(value, digits)} {unit}"
     if noun in _PER:
+        if _is_date(value, noun, model):
+            return f"{value:.1f}".removesuffix(".0")
         phrase = f"{rounded(value * scale, digits)}"
         phrase += f" {_PER[noun]['en'][1]}" if lang == "en" else _PER[noun]["ko"][1]
         return phrase
@@ -136,16 +138,30 @@ def quantity(
     elif money:
         shown = f"{shown} {money[1]}" if word else f"{shown}{money[1]}"
     else:
-        shown = f"{shown} {unit_word(noun, model, language)}"
+        shown = f"{shown} {unit_word(noun, model, language, shown != '1')}"
     if not per:
         return shown
     return f"{shown} {per}" if lang == "en" else f"{per} {shown}"
 
 
-def unit_word(name: str, model: Model, language: str = "en") -> str:
-    """What a base unit is called in a language: its declared label, else its name."""
+def _is_date(value: float, noun: str, model: Model) -> bool:
+    """Whether a time is a year of the calendar and not a duration: 2010.5, not 2.5 years."""
+    time = model.time
+    same = time.unit is not None and time.unit.factors == ((noun, Fraction(1)),)
+    return same and time.start >= 1000 and time.start <= value <= time.stop
+
+
+def unit_word(name: str, model: Model, language: str = "en", many: bool = False) -> str:
+    """What a base unit is called in a language: its declared label, else its name, in the plural."""
     for declared, declaration in model.units.items():
         if key(declared) == key(name):
             label, _ = declaration.text(language)
-            return label if declaration.label or declaration.translations else declared
-    return name
+            if declaration.label or declaration.translations:
+                return label
+    if language != "en" or not many or not name.isalpha() or not name.isascii():
+        return name
+    if name == "person":
+        return "people"
+    if name.isupper() or name.endswith("s"):
+        return name
+    return f"{name[:-1]}ies" if name.endswith("y") and name[-2:-1] not in "aeiou" else f"{name}s"
