@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Literal
 
-Reason = Literal["fault", "evaluations", "deadline", "stuck"]
+Reason = Literal["fault", "output", "evaluations", "deadline", "stuck"]
+"""``fault``: a rate is not finite; ``output``: a value to save is not; ``stuck``: no way forward."""
 
 _STUCK_AFTER = 2_000
 """Evaluations at what is one and the same time but for rounding: the solver is going nowhere."""

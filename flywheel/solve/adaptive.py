@@ -246,7 +246,7 @@ class _AdaptiveRun:
         self.saved += 1
         if not all(math.isfinite(found[i]) for i in self.judged):
             self.held = held
-            raise Stopped("fault", t, [float(x) for x in y])
+            raise Stopped("output", t, [float(x) for x in y])
 
     # Failures ---------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class _AdaptiveRun:
             assert self.seconds is not None
             return out_of_time(self.seconds, stop.time)
         state = [float(x) for x in stop.state]
-        if stop.reason == "fault":
+        if stop.reason in ("fault", "output"):
             fault = self.reference.diagnose(
                 stop.time, state, self.inputs, self.held, at_start=self.at_start
             )
