@@ -12,14 +12,16 @@ All arrays are of doubles with the lanes innermost. Scratch memory, in vectors:
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from flywheel.kernel.emit import Emitter, Mask, Value
 from flywheel.kernel.ir import Pace, Program
 
 Method = Literal["euler", "rk4"]
+Leaf: TypeAlias = Callable[[int], Value]
+"""Emits the load of a leaf by its position."""
 
 # Classical Runge-Kutta: the time of each stage, the weight of its slope in the step, and how far the
 # next stage's state goes along it (in steps).
@@ -84,7 +86,7 @@ class _Scope:
         self.program = program
         self.parent = parent
         self.values: dict[int, Value | Mask] = {}
-        self.leaves = parent.leaves if parent else {}
+        self.leaves: dict[str, Leaf] = parent.leaves if parent else {}
 
     def known(self, node: int) -> Value | Mask | None:
         found = self.values.get(node)
@@ -116,7 +118,7 @@ class _Scope:
         if node.op == "const":
             return emit.const(float.fromhex(str(node.data)))
         if not node.args:
-            return self.leaves[node.op](node.data)
+            return self.leaves[node.op](int(node.data or 0))
         match node.op:
             case "if":
                 condition, then, otherwise = node.args
@@ -134,9 +136,11 @@ class _Scope:
             case "powfix":
                 exponent = self.program.graph.value(node.args[2])
                 plain = exponent is not None and exponent - exponent == 0.0 and exponent != 0.0
-                return emit.powfix(*(self.number(arg) for arg in node.args), plain_exponent=plain)
+                size, base, power, parity = (self.number(arg) for arg in node.args)
+                return emit.powfix(size, base, power, parity, plain)
             case _:
-                return getattr(emit, node.op)(*(self.number(arg) for arg in node.args))
+                made: Value = getattr(emit, node.op)(*(self.number(arg) for arg in node.args))
+                return made
 
     def emit_in_order(self, nodes: Iterable[int]) -> None:
         """Emit these nodes now, earlier ones first."""
@@ -251,7 +255,9 @@ class _FixedStep:
         arguments += [f"i64 %{name}" for name in integers]
         arguments += ["double %start", "double %dt"]
         head = f"define void @fixed({', '.join(arguments)}) #0 {{\nentry:\n"
-        return _text(emit, triple, self._tables() + head + "\n".join(emit.lines) + "\n}\n"), self.layout
+        return _text(
+            emit, triple, self._tables() + head + "\n".join(emit.lines) + "\n}\n"
+        ), self.layout
 
     def _tables(self) -> str:
         rows = {"time": _TIMES, "weight": _WEIGHTS, "reach": _REACH}
@@ -261,7 +267,7 @@ class _FixedStep:
             body = ", ".join(f"double {_hex(v)}" for v in numbers)
             text += f"@stage.{name} = private constant [{len(numbers)} x double] [{body}]\n"
         places = _PLACES[self.method]
-        body = ", ".join(f"i64 {p}" for p in places)
+        body = ", ".join(f"i64 {place}" for place in places)
         return text + f"@stage.place = private constant [{len(places)} x i64] [{body}]\n"
 
     def _group(self) -> None:
@@ -284,13 +290,13 @@ class _FixedStep:
         scope = _Scope(emit, program)
         scope.leaves.update(
             {
-                "input": lambda n: emit.load(emit.at("%inputs.g", int(n))),
+                "input": lambda n: emit.load(emit.at("%inputs.g", n)),
                 "start": lambda _: emit.splat("%start"),
                 "dt": lambda _: emit.splat("%dt"),
                 "series0": lambda n: emit.splat(
-                    emit.put(f"load double, ptr {_byte(emit, '%series', 8 * int(n))}, align 8")
+                    emit.put(f"load double, ptr {_byte(emit, '%series', 8 * n)}, align 8")
                 ),
-                "noise0": lambda n: emit.load(emit.at("%noise.g", int(n))),
+                "noise0": lambda n: emit.load(emit.at("%noise.g", n)),
             }
         )
         scope.emit_in_order(self.run_nodes)
@@ -357,10 +363,10 @@ class _FixedStep:
         scope.leaves = dict(scope.leaves)
         scope.leaves.update(
             {
-                "input": lambda n: emit.load(emit.at("%inputs.g", int(n))),
+                "input": lambda n: emit.load(emit.at("%inputs.g", n)),
                 "dt": lambda _: emit.splat("%dt"),
                 "steptime": lambda _: emit.splat("%t.k"),
-                "noise": lambda n: noise(int(n)),
+                "noise": lambda n: noise(n),
             }
         )
         self.outer(scope, Pace.RUN)
@@ -442,16 +448,16 @@ class _FixedStep:
         scope.leaves = dict(scope.leaves)
         scope.leaves.update(
             {
-                "input": lambda n: emit.load(emit.at("%inputs.g", int(n))),
+                "input": lambda n: emit.load(emit.at("%inputs.g", n)),
                 "dt": lambda _: emit.splat("%dt"),
                 "start": lambda _: emit.splat("%start"),
                 "steptime": lambda _: emit.splat("%t.k"),
                 "time": lambda _: emit.splat("%t"),
-                "state": lambda n: emit.load(self.scratch(states + int(n))),
+                "state": lambda n: emit.load(self.scratch(states + n)),
                 "series": lambda n: emit.splat(
-                    emit.put(f"load double, ptr {_byte(emit, '%series.t', 8 * int(n))}, align 8")
+                    emit.put(f"load double, ptr {_byte(emit, '%series.t', 8 * n)}, align 8")
                 ),
-                "pipe": lambda n: self._pipe_value(int(n)),
+                "pipe": lambda n: self._pipe_value(n),
             }
         )
         self.outer(scope, Pace.STEP)
@@ -529,8 +535,8 @@ class _FixedStep:
             for state, rate in enumerate(rates):
                 total = self.scratch(layout.total + state)
                 value = emit.add(emit.load(total), emit.mul(weight, rate))
-                for place in (layout.y, layout.stage, layout.total):
-                    emit.store(value, self.scratch(place + state))
+                for row in (layout.y, layout.stage, layout.total):
+                    emit.store(value, self.scratch(row + state))
             emit.do("br label %advance")
         emit.do("advance:")
         emit.do("%k.next = add i64 %k, 1")
@@ -547,8 +553,8 @@ def rates_function(program: Program, triple: str) -> str:
     emit = Emitter(1)
     scope = _Scope(emit, program)
 
-    def element(array: str) -> object:
-        return lambda n: emit.load(_byte(emit, f"%{array}", 8 * int(n)))
+    def element(array: str) -> Leaf:
+        return lambda n: emit.load(_byte(emit, f"%{array}", 8 * n))
 
     scope.leaves.update(
         {

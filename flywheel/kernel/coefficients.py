@@ -74,4 +74,3 @@ TANH = (
 TANH_SMALL = 0.625
 # Above this the three parts of pi/2 no longer give full precision.
 TRIG_LARGE = 1.0e6
-

@@ -11,7 +11,7 @@ mask says so, and the value of the comparison is then NaN.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flywheel.kernel import coefficients as c
@@ -162,8 +162,9 @@ class Emitter:
 
     def logic(self, op: str, a: Mask, b: Mask) -> Mask:
         """``and`` or ``or``; unknown where either side is."""
-        either = [m for m in (a.unknown, b.unknown) if m is not None]
-        unknown = self.bits("or", *either) if len(either) == 2 else (either or [None])[0]
+        unknown = a.unknown or b.unknown
+        if a.unknown and b.unknown:
+            unknown = self.bits("or", a.unknown, b.unknown)
         return Mask(self.bits(op, a.text, b.text), unknown)
 
     def invert(self, a: Mask) -> Mask:
@@ -275,13 +276,17 @@ class Emitter:
         """C's pow from exp(exponent ln |base|). ``plain_exponent``: a finite constant, not 0."""
         negative = self.fcmp("olt", base, self.const(0.0))
         found = self.pick(negative, self.mul(size, parity), size)
+        # A fractional power of minus infinity is infinity or 0, not NaN.
+        fractional = self.fcmp("uno", parity, parity)
+        endless = self.pick(fractional, self.const(-_INF), self.const(_NAN))
+        found = self.pick(self.fcmp("oeq", base, endless), size, found)
         if plain_exponent:
             return found
         one, zero = self.const(1.0), self.const(0.0)
         found = self.pick(self.fcmp("oeq", base, one), one, found)
         unit = self.fcmp("oeq", self.abs(base), one)
-        endless = self.fcmp("oeq", self.abs(exponent), self.const(_INF))
-        found = self.pick(self.bits("and", unit, endless), one, found)
+        unbounded = self.fcmp("oeq", self.abs(exponent), self.const(_INF))
+        found = self.pick(self.bits("and", unit, unbounded), one, found)
         return self.pick(self.fcmp("oeq", exponent, zero), one, found)
 
     def sin(self, x: Value) -> Value:
@@ -311,8 +316,7 @@ class Emitter:
         if len(xs) == 1:
             return self.add(self.const(ys[0]), self.mul(x, self.const(0.0)))
         slopes = [
-            (y1 - y0) / (x1 - x0)
-            for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)
+            (y1 - y0) / (x1 - x0) for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)
         ]
         inner = x
         if not extrapolate:
@@ -330,7 +334,9 @@ class Emitter:
             left, base, slope = self._search(name, inner, xs, ys, slopes)
         found = self.add(base, self.mul(slope, self.sub(inner, left)))
         if not extrapolate:
-            found = self.pick(self.fcmp("oge", inner, self.const(xs[-1])), self.const(ys[-1]), found)
+            found = self.pick(
+                self.fcmp("oge", inner, self.const(xs[-1])), self.const(ys[-1]), found
+            )
         return found
 
     def _search(
@@ -341,7 +347,7 @@ class Emitter:
         size = 1 << (count - 1).bit_length()
         table = f"@table.{len(self.helpers)}.{self._count}"
         padded = [[*xs[:count]], [*ys[:count]], [*slopes]]
-        fills = (_INF, 0.0, 0.0)
+        fills = (_NAN, 0.0, 0.0)  # no number, not even infinity, is beyond NaN
         for part, (values, fill) in enumerate(zip(padded, fills, strict=True)):
             numbers = values + [fill] * (size - count)
             bits = (struct.unpack("<Q", struct.pack("<d", v))[0] for v in numbers)
@@ -442,7 +448,7 @@ def _trigonometric(name: str, shift: int, lanes: int) -> str:
     return _function(name, emit, emit.lines, found.text)
 
 
-_HELPERS = {
+_HELPERS: Mapping[str, Callable[[int], str]] = {
     "tanh": _tanh,
     "sin": lambda lanes: _trigonometric("sin", 0, lanes),
     "cos": lambda lanes: _trigonometric("cos", 1, lanes),

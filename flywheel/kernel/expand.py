@@ -364,9 +364,7 @@ class _Expansion:
         growth = Call("if", (is_zero, Number(0.0), Binary("/", gap, size, call.span)), call.span)
         return self._equation(f"{name}.growth", growth)
 
-    def _npv(
-        self, name: str, call: Call, signal: Expr, rate: Expr, rest: tuple[Expr, ...]
-    ) -> Expr:
+    def _npv(self, name: str, call: Call, signal: Expr, rate: Expr, rest: tuple[Expr, ...]) -> Expr:
         """Vensim's NPV, which counts the stream of the coming step as already received."""
         initial = rest[0] if rest else Number(0.0)
         factor = rest[1] if len(rest) > 1 else Number(1.0)
@@ -495,7 +493,9 @@ class _Holding:
         if _is_condition(expr) and self._follows(expr):
             inlined = substitute(expr, self.exogenous)
             if TIME in names(inlined):
-                return self._switch(rebuild(inlined, _nudge), expr.span or item.span, item.owner)
+                # What the comparisons left of the time (as in ``time and x``) is read late too.
+                condition = substitute(rebuild(inlined, _nudge), {TIME: Name(TIME_LATE)})
+                return self._switch(condition, expr.span or item.span, item.owner)
         match expr:
             case Unary():
                 return replace(expr, operand=self.extract(expr.operand, item))

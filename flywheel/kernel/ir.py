@@ -306,6 +306,7 @@ class _Lowering:
         reached = self._reached(roots)
         return [name for name in self.stocks if name in reached]
 
+
 _BINARY: Mapping[str, str] = {
     "+": "add",
     "-": "sub",

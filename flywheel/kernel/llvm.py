@@ -115,7 +115,7 @@ def _forgiving(function: Callable[[float], float]) -> Callable[[float], float]:
 def triple() -> str:
     """LLVM's name of this machine's platform."""
     _start()
-    return binding.get_process_triple()
+    return str(binding.get_process_triple())
 
 
 def target_machine(cpu: str | None = None, features: str | None = None) -> Any:
@@ -226,8 +226,8 @@ class FixedKernel:
         values = out.reshape(groups, saves, count, lanes)
         if members == 1:
             return values[:, :, :, 0].copy(), bad[:1]
-        values = np.moveaxis(values, 3, 1).reshape(groups * lanes, saves, count)
-        return values[:members], bad[:members]
+        by_member = np.moveaxis(values, 3, 1).reshape(groups * lanes, saves, count)
+        return by_member[:members], bad[:members]
 
     def _pack(self, rows: Array, groups: int) -> Array:
         """(members, n) -> (groups, n, lanes); the last group is filled up with its last member."""

@@ -8,6 +8,7 @@ share one logarithm and everything that only depends on parameters leaves the ti
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -134,9 +135,10 @@ def _abs(graph: Graph, x: int) -> int | None:
 def _smin(graph: Graph, a: int, b: int) -> int:
     """a b / (a^8 + b^8)^(1/8), scaled by the larger so that the eighth powers cannot overflow."""
     small, large, root = _smooth_parts(graph, a, b)
-    scaled = graph.add("div", small, root)
     zero = graph.const(0.0)
-    return graph.add("if", graph.add("eq", large, zero), zero, scaled)
+    size = graph.add("if", graph.add("eq", large, zero), zero, graph.add("div", small, root))
+    opposed = graph.add("ne", graph.add("lt", a, zero), graph.add("lt", b, zero))
+    return graph.add("if", opposed, graph.add("neg", size), size)
 
 
 def _smax(graph: Graph, a: int, b: int) -> int:
@@ -147,6 +149,7 @@ def _smax(graph: Graph, a: int, b: int) -> int:
 
 
 def _smooth_parts(graph: Graph, a: int, b: int) -> tuple[int, int, int]:
+    a, b = graph.add("abs", a), graph.add("abs", b)
     small, large = graph.add("min", a, b), graph.add("max", a, b)
     ratio = _whole_power(graph, graph.add("div", small, large), 8)
     root = graph.add("add", graph.const(1.0), ratio)
@@ -155,7 +158,7 @@ def _smooth_parts(graph: Graph, a: int, b: int) -> tuple[int, int, int]:
     return small, large, root
 
 
-_RULES = {
+_RULES: Mapping[str, Callable[..., int | None]] = {
     "neg": _neg,
     "add": _add,
     "sub": _sub,
