@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
@@ -27,9 +28,11 @@ Point = tuple[float, float]
 
 _FEW = 36
 """Up to so many variables all are shown; beyond, stocks, flows and what lies on the named loops."""
+_FEW_ARROWS = 60
+"""Up to so many arrows all are drawn."""
 _WIDE = 1.5
 """Width of the picture over its height."""
-_CELL = 2.3
+_CELL = 3.2
 """Width of a grid cell over its height: labels are wider than tall."""
 
 
@@ -283,6 +286,44 @@ def _on_grid(
     return {name: cells[where[name]] for name in chosen}
 
 
+def drawn(model: Model, shown: Sequence[str] | None = None) -> tuple[Arrow, ...]:
+    """The arrows worth drawing: all while they can be told apart; else pipes, those on the named
+    loops, and (in a model without named loops) those that pass through nothing hidden."""
+    every = arrows(model, shown)
+    if len(every) <= _FEW_ARROWS:
+        return every
+    named = set(loop_pairs(model))
+    if named:
+        return tuple(a for a in every if a.kind == "material" or _on(a, named))
+    return tuple(a for a in every if a.kind == "material" or not a.through)
+
+
+def _on(arrow: Arrow, pairs: set[tuple[str, str]]) -> bool:
+    """Whether an arrow is a link of a loop, hidden ones on the way counted as part of it."""
+    steps = (arrow.source, *arrow.through, arrow.target)
+    return (arrow.source, arrow.target) in pairs or all(pair in pairs for pair in pairwise(steps))
+
+
+def loop_pairs(model: Model) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Each link on a named loop, with the loops that it lies on."""
+    spelled = {key(name): name for name in model.variables}
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for name, loop in model.loops.items():
+        path = [spelled.get(key(one), one) for one in loop.path]
+        for pair in pairwise(path):
+            found[pair] = (*found.get(pair, ()), name)
+    return found
+
+
+def loop_colors(model: Model, colors: Palette) -> dict[tuple[str, str], str]:
+    """The colour of each link: its loops' polarity, or ink where loops of both kinds share it."""
+    tints = {}
+    for pair, loops in loop_pairs(model).items():
+        kinds = {name[:1].upper() for name in loops}
+        tints[pair] = colors.polarity(loops[0]) if len(kinds) == 1 else colors.ink
+    return tints
+
+
 def diagram(
     model: Model,
     shown: Sequence[str] | None = None,
@@ -292,7 +333,8 @@ def diagram(
 ) -> go.Figure:
     """The stock and flow diagram as a figure: stocks in boxes, flows on pipes, arrows for the rest.
 
-    Hovering a node shows its equation's documentation and unit; loops are listed under the picture.
+    Links on named loops have the colour of their kind, ink where both kinds share one. Hovering a node
+    shows its documentation and unit.
     """
     chosen = _chosen(model, shown)
     places = layout(model, chosen)
@@ -300,8 +342,10 @@ def diagram(
     figure = go.Figure()
     rows = len({round(y, 6) for _, y in places.values()})
     width, height = 960, max(40 * GRID, 7 * GRID * max(rows, 1) + 4 * GRID)
-    for arrow in arrows(model, chosen):
-        figure.add_annotation(**_arrow(model, arrow, places, colors, (width, height)))
+    loops = loop_colors(model, colors)
+    for arrow in drawn(model, chosen):
+        tint = loops.get((arrow.source, arrow.target))
+        figure.add_annotation(**_arrow(model, arrow, places, colors, (width, height), tint))
     _nodes(figure, model, places, colors, language)
     figure.update_layout(
         template=template(dark),
@@ -320,6 +364,7 @@ def _arrow(
     places: Mapping[str, Point],
     colors: Palette,
     size: tuple[int, int],
+    tint: str | None,
 ) -> dict[str, Any]:
     """One arrow: pipes thick and grey in the direction that things move, the rest thin."""
     source, target = arrow.source, arrow.target
@@ -328,16 +373,33 @@ def _arrow(
         source, target = target, source  # a pipe runs out of the stock that loses
     (x0, y0), (x1, y1) = places[source], places[target]
     dx, dy = (x1 - x0) * size[0], (y1 - y0) * size[1]
-    stand = 18 if abs(dy) > abs(dx) * 0.4 else 38
+    stand = _edge(model, target, dx, dy)
     return {
         "x": x1, "y": y1, "ax": x0, "ay": y0,
         "xref": "x", "yref": "y", "axref": "x", "ayref": "y",
         "text": "", "showarrow": True, "arrowhead": 2, "arrowsize": 0.7 if material else 1,
-        "arrowwidth": 3.5 if material else 0.9,
-        "arrowcolor": colors.baseline if material else colors.muted,
-        "opacity": 1.0 if material else 0.55,
+        "arrowwidth": 3.5 if material else 1.6 if tint else 0.9,
+        "arrowcolor": tint or (colors.baseline if material else colors.muted),
+        "opacity": 1.0 if material or tint else 0.5,
         "standoff": stand, "startstandoff": 0,
     }  # fmt: skip
+
+
+def _edge(model: Model, name: str, dx: float, dy: float) -> float:
+    """How far from the middle of a label its edge lies in a direction, in px, by a usual letter."""
+    stock = isinstance(model.variables[name], Stock)
+    lines = _lines(model, name, "en")
+    wide = max(map(len, lines), default=1) * (4.2 if stock else 3.5) + 10
+    tall = len(lines) * 9 + 9
+    length = math.hypot(dx, dy) or 1.0
+    return min(wide * length / max(abs(dx), 1e-9), tall * length / max(abs(dy), 1e-9), 90.0)
+
+
+def _lines(model: Model, name: str, language: str) -> list[str]:
+    """A label on at most two lines."""
+    variable = model.variables[name]
+    width = 20 if isinstance(variable, Stock) else 18
+    return wrap(variable.text(language)[0], width, max_lines=2, placeholder="…")
 
 
 def _nodes(
@@ -351,7 +413,7 @@ def _nodes(
     for name, (x, y) in places.items():
         declaration = model.variables[name]
         stock, flow = isinstance(declaration, Stock), isinstance(declaration, Flow)
-        label = _wrapped(declaration.text(language)[0], 20 if stock else 18)
+        label = "<br>".join(map(escape, _lines(model, name, language)))
         figure.add_annotation(
             x=x, y=y, text=label, showarrow=False, align="center",
             font={"size": TEXT_BODY if stock else TEXT_SMALL,
@@ -380,8 +442,3 @@ def _hover(model: Model, name: str, language: str) -> str:
     kind = type(declaration).__name__.lower()
     lines = [f"<b>{escape(label)}</b>{escape(unit)}", f"{kind} {escape(name)}"]
     return "<br>".join([*lines, *map(escape, wrap(doc, 60))])
-
-
-def _wrapped(text: str, width: int) -> str:
-    """A label on at most two lines."""
-    return "<br>".join(escape(line) for line in wrap(text, width, max_lines=2, placeholder="…"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import plotly.graph_objects as go
@@ -106,6 +107,7 @@ def trajectories(
     for number, panel in enumerate(panels):
         place = {"row": number // wide + 1, "col": number % wide + 1}
         _draw(figure, place, panel, run, baseline, colors, language, group)
+        _title(figure, place, panel, colors, 96 // wide)
     foot = _footnote(run, note, language)
     figure.update_layout(
         template=template(dark),
@@ -195,17 +197,24 @@ def _draw(
                 )
         if group == "unit":
             _direct_label(figure, place, run, name, label, color)
-    row, column = place["row"], place["col"]
     start, stop = _window(run)
     room = 0.28 * (stop - start) if group == "unit" else 0.0  # for the names beside the lines
     margin = 0.01 * (stop - start)  # so that a dot on the edge is whole
     figure.update_xaxes(range=[start - margin, stop + margin + room], **place)
-    title = f"<b>{escape(panel.title)}</b>" if panel.title else ""
-    unit = f"<span style='color:{colors.muted}'>{escape(panel.unit)}</span>" if panel.unit else ""
+
+
+def _title(
+    figure: go.Figure, place: dict[str, int], panel: _Panel, colors: Palette, width: int
+) -> None:
+    """The variable and its unit above the axis, on at most three lines of ``width`` letters."""
+    lines = wrap(panel.title, width, max_lines=2, placeholder="…")
+    shown = [f"<b>{escape(line)}</b>" for line in lines]
+    if panel.unit:
+        shown.append(f"<span style='color:{colors.muted}'>{escape(panel.unit)}</span>")
     figure.add_annotation(
-        text="<br>".join(part for part in (title, unit) if part),
-        row=row, col=column, xref="x domain", yref="y domain", x=0, y=1, yshift=GRID // 2,
-        xanchor="left", yanchor="bottom", align="left", showarrow=False,
+        text="<br>".join(shown),
+        row=place["row"], col=place["col"], xref="x domain", yref="y domain", x=0, y=1,
+        yshift=GRID // 2, xanchor="left", yanchor="bottom", align="left", showarrow=False,
         font={"size": TEXT_BODY, "color": colors.ink},
     )  # fmt: skip
 

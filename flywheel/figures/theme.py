@@ -187,7 +187,8 @@ def template(dark: bool = False) -> go.layout.Template:
             },
             "yaxis": {**axis, "showgrid": True, "gridcolor": colors.hairline, "gridwidth": 1,
                       "zeroline": True, "zerolinecolor": colors.baseline, "zerolinewidth": 1,
-                      "rangemode": "tozero", "nticks": 5},
+                      "rangemode": "tozero", "nticks": 5,
+                      "separatethousands": True, "exponentformat": "power", "minexponent": 7},
             "annotationdefaults": {"font": {"size": TEXT_SMALL, "color": colors.muted}},
             "dragmode": "zoom",
         }
