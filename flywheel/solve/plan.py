@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +44,19 @@ class Plan:
     outcomes ask for, then hidden stocks and pipelines.
     """
 
-    model: Model
+    model_ref: weakref.ref[Model]
     system: System
     columns: tuple[str, ...]
     recipes: Mapping[str, Recipe]
     _engines: dict[tuple[str, str | None], FixedEngine] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Model:
+        """The model, which whoever runs it holds."""
+        model = self.model_ref()
+        if model is None:
+            raise ReferenceError("the model of this plan is gone")
+        return model
 
     @cached_property
     def visible(self) -> tuple[str, ...]:
@@ -241,7 +249,7 @@ def _make(model: Model, shape: Shape) -> Plan:
     stocks = (stock.name for stock in system.stocks)
     pipelines = (pipeline.name for pipeline in system.pipelines)
     columns = tuple(dict.fromkeys([*system.visible, *asked, *stocks, *pipelines]))
-    return Plan(model, system, columns, found)
+    return Plan(weakref.ref(model), system, columns, found)
 
 
 @dataclass(eq=False)
@@ -252,27 +260,26 @@ class _Prepared:
     plans: dict[Shape, Plan] = field(default_factory=dict)
 
 
-# By identity: two models that say the same in different files must not show each other's lines.
+# By identity: two models that say the same in different files must not show each other's lines. Plans
+# hold their model weakly, so that it goes when its user lets it go, and its plans with it.
 _BY_MODEL: dict[int, tuple[weakref.ref[Model], _Prepared]] = {}
-_LOCK = Lock()
 
 
 def _prepared(model: Model) -> _Prepared:
-    found = _BY_MODEL.get(id(model))
+    number = id(model)
+    found = _BY_MODEL.get(number)
     if found is not None and found[0]() is model:
         return found[1]
-    names = {key(name): name for name in (*model.params, *model.stocks)}
-    prepared = _Prepared(names)
-    number = id(model)
 
-    def forget(gone: weakref.ref[Model]) -> None:
-        with _LOCK:
-            kept = _BY_MODEL.get(number)
-            if kept is not None and kept[0] is gone:
-                del _BY_MODEL[number]
+    # Bound as defaults: when the interpreter shuts down, globals go before the last models.
+    def forget(
+        gone: weakref.ref[Model], kept: dict[int, Any] = _BY_MODEL, number: int = number
+    ) -> None:
+        if number in kept and kept[number][0] is gone:
+            del kept[number]
 
-    with _LOCK:
-        _BY_MODEL[number] = (weakref.ref(model, forget), prepared)
+    prepared = _Prepared({key(name): name for name in (*model.params, *model.stocks)})
+    _BY_MODEL[number] = (weakref.ref(model, forget), prepared)
     return prepared
 
 

@@ -66,6 +66,7 @@ class Run:
         "_kept",
         "_plan",
         "engine",
+        "model",
         "request",
         "seed",
         "status",
@@ -73,6 +74,8 @@ class Run:
 
     engine: str
     """What computed it: ``llvm``, ``reference`` or ``scipy``."""
+    model: Model
+    """The model as it was given."""
     request: Request
     seed: int
     status: Status
@@ -89,6 +92,7 @@ class Run:
         seed: int,
     ) -> None:
         values.flags.writeable = False
+        self.model = plan.model
         self._plan = plan
         self._grid = grid
         self._inputs = inputs
@@ -100,11 +104,6 @@ class Run:
         self.seed = seed
 
     # What was run -----------------------------------------------------------------------------
-
-    @property
-    def model(self) -> Model:
-        """The model as it was given."""
-        return self._plan.model
 
     @property
     def method(self) -> str:

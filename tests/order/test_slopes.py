@@ -95,7 +95,7 @@ def test_events_on_the_grid_keep_the_order(event: str) -> None:
 
 
 def test_a_decimal_event_time_counts_as_its_grid_time() -> None:
-    """0.1 has no exact binary form: 3 * 0.1 is a little more than 0.3, 7 * 0.1 a little less than 0.7."""
+    """0.1 has no exact binary form: 3 * 0.1 is above 0.3, 7 * 0.1 below 0.7."""
     for at in (0.3, 0.6, 0.7, 1.2):
         text = (
             f"model e\ntime 0 to 2 step 0.1 save 0.1\nstock x = 0 gains f\nflow f = step(1, {at})\n"

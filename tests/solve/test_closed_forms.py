@@ -77,7 +77,7 @@ def test_closed_form(case: str, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_pipeline_is_an_exact_shift(method: str) -> None:
     """delay_fixed on the grid is what went in, two and a half later; before that the initial value."""
-    text = "model p\ntime 0 to 8 step 1/8 save 1/8\naux f = time * 3 + 1\naux x = delay_fixed(f, 2.5, 7)\n"
+    text = "model p\ntime 0 to 8 step 1/8 save 1/8\naux x = delay_fixed(time * 3 + 1, 2.5, 7)\n"
     run = simulate(fw.parse(text), method=method)
     assert run.ok, run.status.message
     early = run.time < 2.5
