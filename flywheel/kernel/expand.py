@@ -122,7 +122,7 @@ class _Expansion:
     ) -> System:
         self._timed(settings)
         replaced = set(initials)
-        for declaration in self.model.declarations:
+        for declaration in self.model.flat:
             self._owner, self._span = declaration.name, declaration.span
             match declaration:
                 case Stock():

@@ -1,0 +1,222 @@
+"""Unfolding modules: ``use advertising as ads with traffic = customers``.
+
+Every name of the module gets the prefix (``ads.load``), bound names become auxiliaries that read the
+host, overrides replace equations and can be switched off by the parameter ``ads.on``. What comes out
+is a plain list of declarations; nothing after this knows about modules.
+
+A module's checks stay behind: they are claims about the module by itself, and ``flywheel check`` runs
+them there. So do its observations, which compare with data that stand-alone numbers explain.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from flywheel.declarations import (
+    Aux,
+    Check,
+    Data,
+    Declaration,
+    Evidence,
+    Flow,
+    Lever,
+    Loop,
+    Observe,
+    Outcome,
+    Override,
+    Param,
+    Scenario,
+    Setting,
+    Stock,
+    Table,
+    UnitDeclaration,
+    Use,
+)
+from flywheel.expr import Call, Expr, Name, names, rebuild, substitute
+from flywheel.functions import FUNCTIONS, TIME
+from flywheel.units import Unit
+
+SWITCH = "on"
+"""``PREFIX.on``: 1 while the module's overrides are in force."""
+OWN = "own"
+"""``NAME.own``: the number of a parameter whose place an override has taken."""
+
+
+def flatten(declarations: tuple[Declaration, ...]) -> tuple[Declaration, ...]:
+    """The declarations with every ``use`` followed by what it brings in, overrides applied."""
+    if not any(isinstance(d, Use) for d in declarations):
+        return declarations
+    found: list[Declaration] = []
+    known_units = {d.name for d in declarations if isinstance(d, UnitDeclaration)}
+    overrides: list[tuple[Use, Override]] = []
+    for declaration in declarations:
+        found.append(declaration)
+        if isinstance(declaration, Use):
+            inner = _unfold(declaration)
+            fresh = [d for d in inner if not (_is_unit(d) and d.name in known_units)]
+            known_units |= {d.name for d in fresh if _is_unit(d)}
+            found += fresh
+            overrides += [(declaration, override) for override in declaration.overrides]
+    for use, override in overrides:
+        found = _override(found, use, override)
+    return tuple(found)
+
+
+def _is_unit(declaration: Declaration) -> bool:
+    return isinstance(declaration, UnitDeclaration)
+
+
+def _unfold(use: Use) -> list[Declaration]:
+    """What a module brings in, under its prefix. Units keep their names: they are everybody's."""
+    inner = flatten(use.module.declarations)
+    bound = {binding.name: binding for binding in use.bindings}
+    gone = _left_over(inner, frozenset(bound))
+    names_inside = {d.name for d in inner if not isinstance(d, UnitDeclaration | Observe)}
+
+    def rename(name: str) -> str:
+        return f"{use.name}.{name}" if name in names_inside else name
+
+    switch = Param(
+        name=f"{use.name}.{SWITCH}",
+        label=f"{use.label or use.module.label or use.name}: in force",
+        value=1.0,
+        unit=Unit(),
+        low=0.0,
+        high=1.0,
+        evidence=Evidence("measured", "a switch: 1 in force, 0 not"),
+        span=use.span,
+        name_span=use.name_span,
+    )
+    found: list[Declaration] = [switch]
+    for declaration in inner:
+        binding = bound.get(declaration.name)
+        if isinstance(declaration, UnitDeclaration):
+            found.append(declaration)
+        elif binding is not None and not isinstance(declaration, Observe):
+            found.append(
+                Aux(
+                    name=rename(declaration.name),
+                    label=declaration.label,
+                    doc=declaration.doc,
+                    translations=declaration.translations,
+                    equation=binding.expr,
+                    unit=getattr(declaration, "unit", None),
+                    span=binding.span,
+                    name_span=binding.span,
+                    seam=declaration.name_span or declaration.span,
+                )
+            )
+        elif declaration.name not in gone and not isinstance(declaration, Check | Observe):
+            kept = _renamed(declaration, rename, gone)
+            if kept is not None:
+                found.append(kept)
+    return found
+
+
+def _left_over(inner: Iterable[Declaration], bound: frozenset[str]) -> frozenset[str]:
+    """Flows that only filled or emptied a stock which is now bound, and that nothing else reads."""
+    inner = tuple(inner)
+    stocks = [d for d in inner if isinstance(d, Stock)]
+    candidates = {flow for s in stocks if s.name in bound for flow in (*s.gains, *s.loses)}
+    for stock in stocks:
+        if stock.name not in bound:
+            candidates -= {*stock.gains, *stock.loses}
+    read = {n for d in inner if d.name not in candidates for e in _expressions(d) for n in names(e)}
+    return frozenset(candidates - read - bound)
+
+
+def _expressions(declaration: Declaration) -> list[Expr]:
+    """The expressions that compute something over time."""
+    match declaration:
+        case Flow() | Aux():
+            return [declaration.equation]
+        case Stock():
+            return [declaration.initial]
+        case Table():
+            return [Name(declaration.input)]
+        case Outcome():
+            return [declaration.expr]
+        case Lever():
+            return [e for e in (declaration.to, declaration.cost) if e is not None]
+        case _:
+            return []
+
+
+def _renamed(
+    declaration: Declaration, rename: Callable[[str], str], gone: frozenset[str]
+) -> Declaration | None:
+    """A declaration with every name that it holds put through ``rename``; None for a loop through
+    something that is not there any more."""
+
+    def of(expr: Expr) -> Expr:
+        def change(node: Expr) -> Expr:
+            if isinstance(node, Name) and node.name != TIME:
+                return replace(node, name=rename(node.name))
+            if isinstance(node, Call) and node.function not in FUNCTIONS:
+                return replace(node, function=rename(node.function))
+            return node
+
+        return rebuild(expr, change)
+
+    def setting(item: Setting) -> Setting:
+        return replace(item, name=rename(item.name), value=of(item.value))
+
+    own = replace(declaration, name=rename(declaration.name))
+    match own:
+        case Flow() | Aux():
+            return replace(own, equation=of(own.equation))
+        case Stock():
+            gains = tuple(rename(f) for f in own.gains if f not in gone)
+            loses = tuple(rename(f) for f in own.loses if f not in gone)
+            return replace(own, initial=of(own.initial), gains=gains, loses=loses)
+        case Table():
+            return replace(own, input=rename(own.input))
+        case Outcome():
+            return replace(own, expr=of(own.expr))
+        case Lever():
+            to = None if own.to is None else of(own.to)
+            cost = None if own.cost is None else of(own.cost)
+            return replace(own, param=rename(own.param), to=to, cost=cost)
+        case Scenario():
+            return replace(own, settings=tuple(map(setting, own.settings)))
+        case Loop():
+            if any(name in gone for name in own.path):
+                return None
+            return replace(own, path=tuple(map(rename, own.path)))
+        case Param() | Data() | Use():
+            return own
+        case _:
+            return own
+
+
+def _override(found: list[Declaration], use: Use, override: Override) -> list[Declaration]:
+    """The declarations with one equation replaced while the module is in force."""
+    changed: list[Declaration] = []
+    for declaration in found:
+        if declaration.name != override.name:
+            changed.append(declaration)
+            continue
+        match declaration:
+            case Flow() | Aux():
+                equation = _switched(use, override, declaration.equation)
+                changed.append(replace(declaration, equation=equation))
+            case Param():
+                own = replace(declaration, name=f"{declaration.name}.{OWN}")
+                equation = _switched(use, override, Name(own.name, declaration.name_span))
+                shared = {
+                    f.name: getattr(declaration, f.name) for f in dataclasses.fields(Declaration)
+                }
+                changed += [own, Aux(**shared, equation=equation, unit=declaration.unit)]
+            case _:
+                changed.append(declaration)
+    return changed
+
+
+def _switched(use: Use, override: Override, before: Expr) -> Expr:
+    """``if(PREFIX.on, new, old)``: in the new equation the name itself means the old one."""
+    mapping: Mapping[str, Expr] = {override.name: before}
+    equation = substitute(override.equation, mapping)
+    switch = Name(f"{use.name}.{SWITCH}", override.span)
+    return Call("if", (switch, equation, before), override.span)
