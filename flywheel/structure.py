@@ -465,9 +465,9 @@ class _Signs:
         values = [self.value(arg) for arg in call.args]
         match call.function:
             case "max" | "smax":
-                return "+" if "+" in values else _agreed(values)
+                return "+" if {"+", "0"} & {*values} else _agreed(values)
             case "min" | "smin":
-                return "-" if "-" in values else _agreed(values)
+                return "-" if {"-", "0"} & {*values} else _agreed(values)
             case "abs" | "sqrt" | "exp" | "pulse":
                 return "+"
             case "round" | "floor" | "tanh" | "step" | "ramp":

@@ -58,20 +58,31 @@ _SAME_SCALE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Dimension:
-    """What a unit means: ``scale`` times the product of base units to their powers.
+    """What a unit means: a scale times the product of base units to their powers.
 
-    ``bases`` is sorted by name and has no zero powers. ``shown`` are the unit names that it was
-    made of, like ones gathered, so that a derived dimension still reads ``BUSD/year``. Two are
-    equal when bases and scale agree (to 1e-9, for rounding); ``shown`` plays no part.
+    ``log`` is the natural logarithm of the scale, so that no power overflows. ``bases`` is sorted by
+    name and has no zero powers. ``shown`` are the unit names that it was made of, like ones gathered,
+    so that a derived dimension still reads ``BUSD/year``. Two are equal when bases and scale agree
+    (to 1e-9, for rounding); ``shown`` plays no part.
     """
 
-    scale: float = 1.0
+    log: float = 0.0
     bases: Powers = ()
     shown: Powers = ()
 
+    @classmethod
+    def of(cls, scale: float, bases: Powers, shown: str) -> Dimension:
+        """The dimension of a unit called ``shown``; ``scale`` is positive."""
+        return cls(math.log(scale), bases, ((shown, Fraction(1)),))
+
+    @property
+    def scale(self) -> float:
+        """How many base units make one of this; infinite or 0 where a float cannot say."""
+        return _exp(self.log)
+
     def __mul__(self, other: Dimension) -> Dimension:
         return Dimension(
-            self.scale * other.scale,
+            self.log + other.log,
             tuple(sorted(_gather(self.bases + other.bases))),
             _gather(self.shown + other.shown),
         )
@@ -84,7 +95,7 @@ class Dimension:
         if not exponent:
             return ONE
         return Dimension(
-            self.scale ** float(exponent),
+            self.log * float(exponent),
             tuple((name, size * exponent) for name, size in self.bases),
             tuple((name, size * exponent) for name, size in self.shown),
         )
@@ -92,7 +103,7 @@ class Dimension:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Dimension):
             return NotImplemented
-        return self.alike(other) and math.isclose(self.scale, other.scale, rel_tol=_SAME_SCALE)
+        return self.alike(other) and abs(self.log - other.log) <= _SAME_SCALE
 
     def __hash__(self) -> int:
         return hash(self.bases)
@@ -103,7 +114,7 @@ class Dimension:
 
     def factor_to(self, other: Dimension) -> float:
         """What to multiply an amount in this unit by to have it in ``other``; 365.25, year to day."""
-        return self.scale / other.scale
+        return _exp(self.log - other.log)
 
     @property
     def pure(self) -> bool:
@@ -121,6 +132,13 @@ class Dimension:
 
 ONE = Dimension()
 """Dimensionless."""
+
+
+def _exp(log: float) -> float:
+    try:
+        return math.exp(log)
+    except OverflowError:
+        return math.inf
 
 
 def _gather(powers: Iterable[tuple[str, Fraction]]) -> Powers:
@@ -164,11 +182,11 @@ def _own_words() -> dict[str, Dimension]:
     words: dict[str, Dimension] = {}
     for name, seconds in _SECONDS.items():
         for spelling in (name, f"{name}s"):
-            words[spelling] = Dimension(seconds, (("second", Fraction(1)),), ((name, Fraction(1)),))
+            words[spelling] = Dimension.of(seconds, (("second", Fraction(1)),), name)
     for name in _MONEY:
-        words[fold(name)] = Dimension(1.0, ((name, Fraction(1)),), ((name, Fraction(1)),))
+        words[fold(name)] = Dimension.of(1.0, ((name, Fraction(1)),), name)
     for name, base in _COUNTS.items():
-        words[name] = Dimension(1.0, ((base, Fraction(1)),), ((base, Fraction(1)),))
+        words[name] = Dimension.of(1.0, ((base, Fraction(1)),), base)
     return words
 
 
@@ -260,7 +278,7 @@ class UnitSystem:
         one = ((declaration.name, Fraction(1)),)
         result: Dimension | None
         if declaration.definition is None:
-            result = Dimension(1.0, one, one)
+            result = Dimension(0.0, one, one)
         else:
             meaning, findings = self.resolve(declaration.definition)
             self._findings.extend(findings)
@@ -276,7 +294,7 @@ class UnitSystem:
                     )
                 )
             elif meaning is not None:
-                result = Dimension(declaration.factor * meaning.scale, meaning.bases, one)
+                result = Dimension(math.log(declaration.factor) + meaning.log, meaning.bases, one)
         self._path.pop()
         self._known[folded] = result
         return result
@@ -342,4 +360,4 @@ def _from_library(name: str) -> Dimension | None:
     for base, power in one.unit_items():
         if base not in _PLAIN:
             bases.append((str(base), Fraction(float(power)).limit_denominator(64)))
-    return Dimension(scale, tuple(sorted(bases)), ((name, Fraction(1)),))
+    return Dimension.of(scale, tuple(sorted(bases)), name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from flywheel.checks.loops import declared_sign
 from flywheel.checks.names import BASE
 from flywheel.errors import Finding, Severity, Span, unknown_name
-from flywheel.expr import Binary, Call, Expr, Name, Unary, key, names, walk
+from flywheel.expr import Binary, Call, Expr, Name, Number, Unary, key, names, rebuild, walk
 from flywheel.functions import TIME
 from flywheel.model import Check, Loop, Model, Setting
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from flywheel.kernel.system import Equation, Lookup, Pipeline, StockEquation, System
     from flywheel.solve.run import Run
 
+_SLACK = 1e-9
+"""What counts as rounding in a claim, as a part of the largest value of either side."""
 _ROUNDING = 1e-9
 """In saves: how far outside the run a time may lie by rounding."""
 
@@ -82,8 +84,9 @@ def run_checks(
     """The model's checks, run: one result for each line, in the order of the file.
 
     A claim is judged at its time (between saved times linearly), or at every saved time of its
-    window; without names of variables it is judged once. A run that fails, and a value that is no
-    number, fail the claim. ``only`` names the checks to run, in any case.
+    window; without names of variables it is judged once. ``<= >= == !=`` forgive a difference of
+    1e-9 of the largest value that either side takes: rounding. A run that fails, and a value that is
+    no number, fail the claim. ``only`` names the checks to run, in any case.
 
     Raises UnknownNameError for a name in ``only`` that is no check, UsageError for a method or step
     that makes no sense, ModelError for a model that cannot be computed.
@@ -160,6 +163,11 @@ class _Claim:
         self.expr = self._bind(model, check.claim, run, base)
         self.times = self._times()
         self.lookups = _lookups(model)
+        self.position = {name: place for place, name in enumerate(self.columns)}
+        self.rows = [
+            [_between(self.saved, column, time) for column in self.columns.values()]
+            for time in self.times
+        ]
 
     def _bind(self, model: Model, claim: Expr, run: Run, base: Run) -> Expr:
         """The claim with names that are columns of this object: ``x`` and ``base(x)``."""
@@ -218,30 +226,36 @@ class _Claim:
         high = math.inf if check.until is None else check.until + slack
         return [time for time in saved if low <= time <= high]
 
-    def _value(self, name: str, time: float) -> float:
-        return _between(self.saved, self.columns[name], time)
-
-    def judge(self) -> CheckResult:
+    def _over_time(self, expr: Expr) -> list[float]:
         from flywheel.kernel.reference import closure
 
-        position = {name: place for place, name in enumerate(self.columns)}
-        holds = closure(self.expr, position, self.lookups)
-        first: tuple[float, dict[str, float], float] | None = None
-        failed = 0
-        for time in self.times:
-            values = {name: self._value(name, time) for name in self.columns}
-            verdict = holds(list(values.values()))
-            if verdict != verdict or verdict == 0:
-                failed += 1
-                if first is None:
-                    first = (time, values, verdict)
-        judged = len(self.times)
-        if first is None:
-            return CheckResult(
-                self.check.name, True, f"{self.check.name}: holds", None, (), 0, judged, self.span
-            )
-        time, values, verdict = first
-        return self._failure(time, values, verdict, failed)
+        value = closure(expr, self.position, self.lookups)
+        return [value(row) for row in self.rows]
+
+    def _forgiving(self, node: Expr) -> Expr:
+        """A comparison that takes a difference in rounding for none."""
+        if not (isinstance(node, Binary) and node.op in ("<=", ">=", "==", "!=")):
+            return node
+        sides = self._over_time(node.left) + self._over_time(node.right)
+        slack = Number(_SLACK * max((abs(x) for x in sides if math.isfinite(x)), default=0.0))
+        gap = Binary("-", node.left, node.right)
+        match node.op:
+            case "<=":
+                return Binary("<=", gap, slack)
+            case ">=":
+                return Binary(">=", Binary("+", gap, slack), Number(0.0))
+            case op:
+                return Binary("<=" if op == "==" else ">", Call("abs", (gap,)), slack)
+
+    def judge(self) -> CheckResult:
+        verdicts = self._over_time(rebuild(self.expr, self._forgiving))
+        wrong = [place for place, verdict in enumerate(verdicts) if not abs(verdict) > 0]
+        if wrong:
+            first = wrong[0]
+            values = dict(zip(self.columns, self.rows[first], strict=True))
+            return self._failure(self.times[first], values, verdicts[first], len(wrong))
+        name, judged = self.check.name, len(self.times)
+        return CheckResult(name, True, f"{name}: holds", judged=judged, span=self.span)
 
     def _failure(
         self, time: float, values: Mapping[str, float], verdict: float, failed: int
