@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, least_squares
 
 import flywheel as fw
+from flywheel.language import format_text
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "core_flywheel.fly"
 LAST_YEAR = 2024
@@ -82,7 +84,7 @@ PRIORS: Mapping[str, Prior] = {
     "seller_seed": Prior(2, 0.6),
     "tau_sellers": Prior(1.5, 0.25),
     "commission": Prior(0.11, 0.1),
-    "fee_cover": Prior(1, 0.1),
+    "fee_cover": Prior(0.85, 0.15),
     "fba_q": Prior(0.5, 0.4),
     # Members and advertising.
     "prime_lift": Prior(0.7, 0.3),
@@ -160,8 +162,9 @@ class Problem:
         with np.errstate(invalid="ignore"):
             model = np.array([np.interp(f.time, run.time, run[f.variable]) for f in self.figures])
             raw = np.log(np.maximum(model, tiny) / [f.value for f in self.figures])
-        found = raw / [f.error for f in self.figures]
-        return np.clip(np.nan_to_num(found, nan=WORST), -WORST, WORST)
+        found = np.nan_to_num(raw / [f.error for f in self.figures], nan=WORST)
+        clipped: NDArray[np.float64] = np.clip(found, -WORST, WORST)
+        return clipped
 
     def residuals(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Misfit and prior together: half the sum of their squares is minus the log posterior."""
@@ -178,10 +181,10 @@ class Problem:
     def solve(self) -> OptimizeResult:
         """The best fit, started from the centres of the priors."""
         start = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
+        bounds = (self.low, self.high)
         return least_squares(
-            self.residuals, start, self.jacobian, bounds=(self.low, self.high),
-            max_nfev=200, xtol=1e-10, ftol=1e-10, gtol=1e-8,
-        )  # fmt: skip
+            self.residuals, start, self.jacobian, bounds=bounds, xtol=1e-10, ftol=1e-10, gtol=1e-8
+        )
 
 
 @dataclass(frozen=True)
@@ -218,21 +221,38 @@ def write(text: str, found: Sequence[Fitted]) -> str:
     """The model's text with new values, deviations and evidence."""
     for number in found:
         value, sd = shown(number)
-        line = re.search(rf"^param {number.name} .*$", text, re.MULTILINE)
-        if line is None:
+        block = re.search(rf"^param +{number.name} .*\n(?: +.*\n)*", text, re.MULTILINE)
+        if block is None:
             raise SystemExit(f"the model has no line for {number.name}")
+        line = " ".join(block.group().split())
         parts = re.fullmatch(
             r"(?P<head>.*\] = )\S+(?P<range> in \S+ \.\. \S+) from \w+"
             r'(?: "(?P<source>[^"]*)")?(?: ± \S+)?',
-            line.group(),
+            line,
         )
         if parts is None:
-            raise SystemExit(f"cannot read the line of {number.name}: {line.group()}")
+            raise SystemExit(f"cannot read the line of {number.name}: {line}")
         source = (parts["source"] or "").removeprefix(f"fitted 1997-{LAST_YEAR}").lstrip("; ")
         why = f"fitted 1997-{LAST_YEAR}" + (f"; {source}" if source else "")
-        new = f'{parts["head"]}{value}{parts["range"]} from estimate "{why}" ± {sd}'
-        text = text.replace(line.group(), new)
-    return text
+        new = f'{parts["head"]}{value}{parts["range"]} from estimate "{why}" ± {sd}\n'
+        text = text.replace(block.group(), new)
+    return format_text(text)
+
+
+def report(model: fw.Model, found: Sequence[Fitted], result: OptimizeResult) -> str:
+    """The fit as a table beside the values that the model has now."""
+    count = len(result.fun) - len(found)
+    data = 0.5 * float(np.sum(result.fun[:count] ** 2))
+    lines = [
+        f"{count} figures, {len(found)} parameters, {result.nfev} evaluations: {result.message}",
+        f"cost {result.cost:.2f}, of it figures {data:.2f}",
+        f"{'parameter':<18}{'shipped':>10}{'fitted':>10}{'sd':>10}{'from prior':>12}",
+    ]
+    for number in found:
+        value, sd = shown(number)
+        before = f"{model.params[number.name].value:.6g}"
+        lines.append(f"{number.name:<18}{before:>10}{value:>10}{sd:>10}{number.z:>+12.1f}")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -242,15 +262,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = fw.load(MODEL)
     found, result = fit(model)
-    count = len(result.fun) - len(found)
-    data = 0.5 * float(np.sum(result.fun[:count] ** 2))
-    print(f"{count} figures, {len(found)} parameters, {result.nfev} evaluations: {result.message}")
-    print(f"cost {result.cost:.2f}, of it figures {data:.2f}")
-    print(f"{'parameter':<18}{'shipped':>10}{'fitted':>10}{'sd':>10}{'from prior':>12}")
-    for number in found:
-        value, sd = shown(number)
-        before = f"{model.params[number.name].value:.6g}"
-        print(f"{number.name:<18}{before:>10}{value:>10}{sd:>10}{number.z:>+12.1f}")
+    sys.stdout.write(report(model, found, result))
     if arguments.write:
         text = write(MODEL.read_text(encoding="utf-8"), found)
         MODEL.write_text(text, encoding="utf-8", newline="\n")
