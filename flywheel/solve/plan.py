@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -202,7 +202,7 @@ def resolve(
                     f"{name} is a stock: its initial value can be set, but not from or until a time"
                 )
             else:
-                timed.append((setting, number))
+                timed.append((replace(setting, name=name), number))
     initials = {name: value for name, value in values.items() if name in model.stocks}
     plain = {name: value for name, value in values.items() if name not in initials}
     return Inputs(plain, initials, tuple(timed), given)
