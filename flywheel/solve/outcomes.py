@@ -231,9 +231,9 @@ def _mean(recipe: Recipe, run: Reading) -> tuple[float, str]:
     outcome = recipe.outcome
     begin = run.times[0] if outcome.since is None else outcome.since
     end = run.times[-1] if outcome.until is None else outcome.until
-    return (
-        (total / (end - begin), "") if end > begin else (math.nan, reason or "its window is empty")
-    )
+    if reason or end <= begin:
+        return math.nan, reason or "its window is empty"
+    return total / (end - begin), ""
 
 
 def _peak(recipe: Recipe, run: Reading) -> tuple[float, str]:

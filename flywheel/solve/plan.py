@@ -48,6 +48,8 @@ class Plan:
     system: System
     columns: tuple[str, ...]
     recipes: Mapping[str, Recipe]
+    own: int
+    """How many of the inputs are the model's parameters; they come first."""
     _engines: dict[tuple[str, str | None], FixedEngine] = field(default_factory=dict)
 
     @property
@@ -86,18 +88,12 @@ class Plan:
     @cached_property
     def grid(self) -> Grid:
         """The times of the model's own ``time`` line."""
-        return make_grid(self.model.time)
-
-    @cached_property
-    def own(self) -> int:
-        """How many of the inputs are the model's parameters; they come first."""
-        return len(self.model.params)
+        return make_grid(self.system.time)
 
     @cached_property
     def foreign(self) -> frozenset[str]:
         """Stocks that belong to an outcome, not to the model: they may fail alone."""
-        variables = self.model.variables
-        return frozenset(s.name for s in self.system.stocks if s.owner not in variables)
+        return frozenset(s.name for s in self.system.stocks if s.owner not in self.visible)
 
     @cached_property
     def judged(self) -> NDArray[np.bool_]:
@@ -249,7 +245,7 @@ def _make(model: Model, shape: Shape) -> Plan:
     stocks = (stock.name for stock in system.stocks)
     pipelines = (pipeline.name for pipeline in system.pipelines)
     columns = tuple(dict.fromkeys([*system.visible, *asked, *stocks, *pipelines]))
-    return Plan(weakref.ref(model), system, columns, found)
+    return Plan(weakref.ref(model), system, columns, found, len(model.params))
 
 
 @dataclass(eq=False)
