@@ -48,7 +48,8 @@ class Model(_model.Model):
         """Simulate the model; nothing about it changes.
 
         ``values`` (and ``overrides``, for names that are also arguments of this function) set
-        parameters or initial values of stocks, by their names in any case. A computation that fails
+        parameters or initial values of stocks, by their names in any case. They come on top of the
+        scenario. Times are in the model's unit, ``deadline`` in seconds. A computation that fails
         comes back as a run whose ``status`` says why.
 
         Raises UnknownNameError for a name the model does not have, UsageError for a value, method or
@@ -56,6 +57,11 @@ class Model(_model.Model):
         """
         from flywheel.solve import simulate
 
+        if overrides is None:
+            given = {"scenario": scenario, "start": start, "stop": stop, "step": step, "save": save,
+                     "deadline": deadline, "seed": seed or None,
+                     "method": None if method == "rk4" else method}  # fmt: skip
+            self._refuse_ambiguous(given)
         return simulate(
             self,
             method=method,
@@ -69,6 +75,19 @@ class Model(_model.Model):
             deadline=deadline,
             build=Run,
         )
+
+    def _refuse_ambiguous(self, given: Mapping[str, object]) -> None:
+        """An argument that is also a name of the model could mean either, so it must be said."""
+        for name, value in given.items():
+            if value is not None and name in self:
+                declaration = self[name]
+                if isinstance(declaration, _model.Param | _model.Stock):
+                    kind = type(declaration).__name__.lower().replace("param", "parameter")
+                    raise UsageError(
+                        f"{name} is an argument of run and a {kind} of {self.name}: "
+                        f"overrides={{{name!r}: {value!r}}} means the {kind}, "
+                        f"{name}={value!r} with overrides={{}} the argument"
+                    )
 
     def check(self, *, strict: bool = False) -> CheckReport:
         """Judge the model: its text, its delays against the step, its loops, its own checks.
