@@ -9,8 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+Rates: TypeAlias = Callable[[float, Array], Array]
+"""The rates of change at a time and a state."""
 Reason = Literal["fault", "output", "evaluations", "deadline", "stuck"]
 """``fault``: a rate is not finite; ``output``: a value to save is not; ``stuck``: no way forward."""
 
@@ -45,30 +51,28 @@ class Guard:
         self._anchor = math.nan
         self._same = 0
 
-    def watch(
-        self, rates: Callable[[float, Sequence[float]], Sequence[float]]
-    ) -> Callable[[float, Sequence[float]], Sequence[float]]:
+    def watch(self, rates: Rates) -> Rates:
         """The same rates, guarded: they raise Stopped instead of going on for nothing."""
 
-        def guarded(t: float, y: Sequence[float]) -> Sequence[float]:
+        def guarded(t: float, y: Array) -> Array:
             self._spend(t, y)
             found = rates(t, y)
             # A sum is finite only if its terms are; the rare overflow of the sum is looked at again.
-            if not math.isfinite(sum(found)) and not all(map(math.isfinite, found)):
-                raise Stopped("fault", t, y)
+            if not math.isfinite(sum(found.tolist())) and not np.isfinite(found).all():
+                raise Stopped("fault", t, y.tolist())
             return found
 
         return guarded
 
-    def _spend(self, t: float, y: Sequence[float]) -> None:
+    def _spend(self, t: float, y: Array) -> None:
         self.evaluations += 1
         if self.evaluations > self.limit:
-            raise Stopped("evaluations", t, y)
+            raise Stopped("evaluations", t, y.tolist())
         if self.deadline is not None and monotonic() > self.deadline:
-            raise Stopped("deadline", t, y)
+            raise Stopped("deadline", t, y.tolist())
         if abs(t - self._anchor) <= _SAME_TIME * math.ulp(t):
             self._same += 1
             if self._same > _STUCK_AFTER:
-                raise Stopped("stuck", t, y)
+                raise Stopped("stuck", t, y.tolist())
         else:
             self._anchor, self._same = t, 0

@@ -12,7 +12,7 @@ tolerance and keep it to about 1e-8 (1e-6 is promised).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from time import monotonic
@@ -96,6 +96,7 @@ class _AdaptiveRun:
     def go(self) -> Status:
         """Runs to the end or to the failure; the values so far are in ``values``."""
         self.held = self._held_at(self.grid.start)
+        self.slopes = self.plan.rates.slopes(self.inputs, self.held)
         try:
             self._go()
         except Stopped as stop:
@@ -119,6 +120,7 @@ class _AdaptiveRun:
         for begin, end in pairwise(stops):
             self._turn(begin, y)
             self.held = self._held_between(begin, end)
+            self.slopes.hold(self.held)
             y = self._segment(begin, end, y, absolute)
 
     def _tolerance(self, y: NDArray[np.float64]) -> float | NDArray[np.float64]:
@@ -180,8 +182,8 @@ class _AdaptiveRun:
         smaller = distance / 8
         return smaller if smaller > 1e-13 * self.grid.step else None
 
-    def _rates(self, t: float, y: Sequence[float]) -> list[float]:
-        found = self.reference.rates(t, [float(x) for x in y], self.inputs, self.held)
+    def _rates(self, t: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = self.slopes(t, y)
         for place in self.loose:
             if not math.isfinite(found[place]):
                 # An outcome that has no value must not fail the run: it alone becomes NaN.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from time import monotonic
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 BACKGROUND_ABOVE = 500
 """Operations above which a system is compiled in the background."""
+_LONG = 2e7
+"""Operations of a run above which a deadline is worth looking at; machine code does 1e9 a second."""
+_TABLE_KEPT = 4 * 1024**2
+"""Bytes up to which the series over a grid are kept for the next run."""
+_TIMED = 0.005
+"""Seconds that a piece of a run must take to say how long the whole takes."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,7 @@ class CompiledEngine:
         from flywheel.kernel.llvm import compile_fixed
 
         self._system = system
+        self._operations = program.operations * (1 if method == "euler" else 4)
         self._kernel = compile_fixed(program, method)
         self._series: tuple[Grid, NDArray[np.float64]] | None = None
 
@@ -158,6 +165,19 @@ class CompiledEngine:
         first_member: int = 0,
         deadline: float | None = None,
     ) -> Trajectories:
+        steps = grid.steps
+        if deadline is not None and len(inputs) * steps * self._operations > _LONG:
+            steps = self._affordable(inputs, grid, seed, first_member, deadline)
+        part = grid if steps == grid.steps else replace(grid, steps=steps)
+        values = self._run(inputs, part, seed, first_member)
+        if part is not grid:
+            missing = np.full((len(inputs), grid.saves - part.saves, values.shape[2]), np.nan)
+            values = np.concatenate([values, missing], axis=1)
+        return Trajectories(values, part.saves)
+
+    def _run(
+        self, inputs: NDArray[np.float64], grid: Grid, seed: int, first_member: int
+    ) -> NDArray[np.float64]:
         noise = rows = None
         if self._system.noises:
             rows = noise_rows(grid.steps, grid.step, self._system.time.step)
@@ -173,7 +193,31 @@ class CompiledEngine:
             noise=noise,
             noise_row=rows,
         )
-        return Trajectories(values, grid.saves)
+        return values
+
+    def _affordable(
+        self,
+        inputs: NDArray[np.float64],
+        grid: Grid,
+        seed: int,
+        first_member: int,
+        deadline: float,
+    ) -> int:
+        """How many steps fit before the deadline: machine code cannot be stopped, so a first piece of
+        the run, doubled until it can be timed, tells how long the rest would take."""
+        rows = 1
+        while True:
+            begin = monotonic()
+            steps = min(rows * grid.save_every, grid.steps)
+            self._run(inputs, replace(grid, steps=steps), seed, first_member)
+            spent = monotonic() - begin
+            if steps == grid.steps or spent > _TIMED:
+                break
+            rows *= 2
+        fitting = int(
+            max(deadline - monotonic(), 0.0) / max(spent, 1e-9) * (steps / grid.save_every)
+        )
+        return min(fitting * grid.save_every, grid.steps)
 
     def _noise(self, seed: int, member: int, count: int) -> NDArray[np.float64]:
         """The noise of a member, shape (count, streams)."""
@@ -183,9 +227,12 @@ class CompiledEngine:
     def _series_of(self, grid: Grid) -> NDArray[np.float64]:
         """The series over a grid; that of the last grid is kept."""
         kept = self._series
-        if kept is None or kept[0] != grid:
-            kept = self._series = (grid, series_table(self._system.series, grid))
-        return kept[1]
+        if kept is not None and kept[0] == grid:
+            return kept[1]
+        table = series_table(self._system.series, grid)
+        if table.nbytes <= _TABLE_KEPT:
+            self._series = (grid, table)
+        return table
 
 
 def series_table(series: Sequence[Series], grid: Grid) -> NDArray[np.float64]:
@@ -220,7 +267,7 @@ def fixed_engine(
     how: Method = "euler" if method == "euler" else "rk4"
     program = lower(system, names)
     if prefer is None and program.operations > BACKGROUND_ABOVE and not is_compiled(program, how):
-        better = _workshop().submit(CompiledEngine, system, program, how)
+        better = workshop().submit(CompiledEngine, system, program, how)
         return Upgrading(ReferenceEngine(system, names, method), better)
     return CompiledEngine(system, program, how)
 
@@ -232,6 +279,6 @@ def has_compiler() -> bool:
 
 
 @lru_cache(maxsize=1)
-def _workshop() -> ThreadPoolExecutor:
+def workshop() -> ThreadPoolExecutor:
     """One thread that compiles."""
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="flywheel-compile")

@@ -24,6 +24,7 @@ from flywheel.model import Model, Scenario, Setting, as_number
 from flywheel.solve.engines import FixedEngine, fixed_engine
 from flywheel.solve.grid import Grid, make_grid
 from flywheel.solve.outcomes import Recipe, recipes
+from flywheel.solve.rates import RatesEngine
 
 _PLANS_PER_MODEL = 32
 
@@ -103,8 +104,13 @@ class Plan:
 
     @cached_property
     def reference(self) -> Reference:
-        """The system as closures: for adaptive methods and for finding faults."""
+        """The system as closures: for what is saved of adaptive runs, and for finding faults."""
         return Reference(self.system)
+
+    @cached_property
+    def rates(self) -> RatesEngine:
+        """The right-hand side for adaptive solvers."""
+        return RatesEngine(self.system, self.reference)
 
     def engine(self, method: str, prefer: str | None = None) -> FixedEngine:
         """The engine of a fixed-step method."""

@@ -72,7 +72,7 @@ def test_a_large_system_answers_before_it_is_compiled(monkeypatch: pytest.Monkey
             return self.future
 
     workshop = Workshop()
-    monkeypatch.setattr(engines, "_workshop", lambda: workshop)
+    monkeypatch.setattr(engines, "workshop", lambda: workshop)
     model = large(90)
     first = simulate(model)
     assert first.engine == "reference"
