@@ -7,6 +7,7 @@ stdout holds exactly one JSON document, also when something is wrong.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     import os
 
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows another
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = _dispatch(given)
         sys.stdout.flush()
@@ -42,9 +46,6 @@ def _dispatch(given: list[str]) -> int:
         return FINDINGS
     except FlywheelError as error:
         report_error(error, as_json)
-        return USAGE
-    except UnicodeDecodeError as error:
-        report_error(FlywheelError(f"the file is not UTF-8 text: {error.reason}"), as_json)
         return USAGE
     except BrokenPipeError:
         raise

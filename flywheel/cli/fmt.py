@@ -20,7 +20,7 @@ def command(files: list[str], *, check: bool, as_json: bool) -> int:
     if "-" in files:
         if len(files) > 1:
             raise UsageError("- (stdin) cannot be mixed with files")
-        text = sys.stdin.buffer.read().decode()
+        text = _decoded(sys.stdin.buffer.read(), "stdin")
         formatted = format_text(text)
         if not check:
             sys.stdout.write(formatted)
@@ -32,7 +32,7 @@ def command(files: list[str], *, check: bool, as_json: bool) -> int:
             raise UsageError(
                 f"{name} is a folder; name its files, for example {name.rstrip('/')}/*.fly"
             )
-        text = path.read_bytes().decode()
+        text = _decoded(path.read_bytes(), name)
         formatted = _formatted(text, name)
         if formatted != text:
             changed.append((path, formatted))
@@ -45,6 +45,15 @@ def command(files: list[str], *, check: bool, as_json: bool) -> int:
         for path, _ in changed:
             sys.stdout.write(f"{path}\n")
     return int(check and bool(changed))
+
+
+def _decoded(raw: bytes, name: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8 text: {error.reason} at byte {error.start}"
+        ) from None
 
 
 def _formatted(text: str, name: str) -> str:

@@ -22,7 +22,7 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 160
+    width = None if stream.isatty() else 400
     return Console(file=stream, width=width, highlight=False, markup=False, soft_wrap=False)
 
 
@@ -33,7 +33,8 @@ def say(text: str) -> None:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout; NaN and infinities become null."""
-    sys.stdout.write(json.dumps(plain(document), ensure_ascii=False, indent=2) + "\n")
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
+    sys.stdout.write(json.dumps(plain(document), ensure_ascii=not unicode, indent=2) + "\n")
 
 
 def report_error(error: FlywheelError, as_json: bool) -> None:
