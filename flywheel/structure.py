@@ -7,20 +7,18 @@ The links are what the equations read; initial values are no links, for they act
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from flywheel.errors import UsageError, unknown_name
-from flywheel.expr import Binary, Call, Expr, Name, Number, Unary, key, names
-from flywheel.functions import FUNCTIONS, TIME
-from flywheel.model import Aux, Data, Flow, Model, Param, Stock, Table
+from flywheel.expr import key, names
+from flywheel.functions import TIME
+from flywheel.model import Aux, Flow, Model, Stock, Table
+from flywheel.signs import Sign as Sign
+from flywheel.signs import Signs, times
 
-Sign = Literal["+", "-", "?"]
-"""Whether the target rises (+) or falls (-) when only the source rises; ? where it depends."""
 LinkKind = Literal["material", "information"]
 Graph = Mapping[str, Sequence[str]]
 """From a node to those that it acts on."""
@@ -68,7 +66,7 @@ def links(model: Model, params: bool = False) -> tuple[Link, ...]:
     sign ``?``. Names that the model does not have are left out (``checks`` reports them).
     """
     known = set(model.variables) | (set(model.params) if params else set())
-    signs = _Signs(model)
+    signs = Signs(model)
     found: list[Link] = []
     for name, variable in model.variables.items():
         if isinstance(variable, Stock):
@@ -102,6 +100,32 @@ def reads(model: Model, name: str) -> tuple[str, ...]:
             return (source,) if source in model.variables or source in model.params else ()
         case _:
             return ()
+
+
+def dependency_order(model: Model) -> tuple[str, ...]:
+    """The variables, each after those that it reads (a stock: that its initial value reads).
+
+    Where they read each other in a circle, the circle is opened somewhere.
+    """
+    needs = {
+        name: names(v.initial) if isinstance(v, Stock) else reads(model, name)
+        for name, v in model.variables.items()
+    }
+    done: dict[str, None] = {}
+    seen: set[str] = set()
+    for root in needs:
+        work = [(root, iter(needs[root]))] if root not in seen else []
+        seen.add(root)
+        while work:
+            node, inner = work[-1]
+            following = next((n for n in inner if n in needs and n not in seen), None)
+            if following is None:
+                done[node] = None
+                work.pop()
+            else:
+                seen.add(following)
+                work.append((following, iter(needs[following])))
+    return tuple(done)
 
 
 def graph(model: Model) -> dict[str, tuple[str, ...]]:
@@ -173,7 +197,7 @@ def loop_of(model: Model, path: Sequence[str]) -> FeedbackLoop:
 def _loop(path: tuple[str, ...], signs: Mapping[tuple[str, str], Sign]) -> FeedbackLoop:
     sign: Sign = "+"
     for edge in zip(path, (*path[1:], path[0]), strict=True):
-        sign = _times(sign, signs[edge])
+        sign = times(sign, signs[edge])
     return FeedbackLoop(path, sign)
 
 
@@ -331,264 +355,3 @@ def _unblock(node: str, blocked: set[str], waits: dict[str, set[str]]) -> None:
         if current in blocked:
             blocked.discard(current)
             freed.extend(waits.pop(current, ()))
-
-
-# Signs ------------------------------------------------------------------------------------------
-
-_Slope = Literal["0", "+", "-", "?"]
-"""0: none at all; + and -: never the other way (it may be flat in places)."""
-
-
-def _times(*signs: _Slope) -> Sign:
-    result = _product(signs)
-    return "?" if result == "0" else result
-
-
-def _product(signs: Iterable[_Slope]) -> _Slope:
-    result: _Slope = "+"
-    for sign in signs:
-        if sign == "0":
-            return "0"
-        result = "?" if "?" in (sign, result) else "+" if sign == result else "-"
-    return result
-
-
-def _sum(signs: Iterable[_Slope]) -> _Slope:
-    result: _Slope = "0"
-    for sign in signs:
-        if sign == "0":
-            continue
-        if result == "0":
-            result = sign
-        elif result != sign:
-            return "?"
-    return result
-
-
-def _minus(sign: _Slope) -> _Slope:
-    return "-" if sign == "+" else "+" if sign == "-" else sign
-
-
-def _range_sign(low: float | None, high: float | None) -> _Slope:
-    if low is not None and high is not None and low == high == 0:
-        return "0"
-    if low is not None and low >= 0:
-        return "+"
-    if high is not None and high <= 0:
-        return "-"
-    return "?"
-
-
-class _Signs:
-    """What equations tell about signs. ``value``: of an expression; ``slope``: along a name."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self._values: dict[str, _Slope] = {}
-
-    def link(self, source: str, target: Flow | Aux | Table | Data | Stock) -> Sign:
-        match target:
-            case Flow(equation=equation) | Aux(equation=equation):
-                slope = self.slope(equation, source)
-            case Table():
-                slope = _table_slope(target)
-            case _:
-                slope = "?"
-        return "?" if slope == "0" else slope
-
-    # Values -----------------------------------------------------------------------------------
-
-    def value(self, expr: Expr) -> _Slope:
-        """The sign that the value keeps at all times; ``+`` means never negative."""
-        match expr:
-            case Number(value=number):
-                return _range_sign(number, number)
-            case Name(name=name):
-                return self._name(name)
-            case Unary(op="-", operand=operand):
-                return _minus(self.value(operand))
-            case Unary():
-                return "+"
-            case Binary(op="+", left=left, right=right):
-                return _sum((self.value(left), self.value(right)))
-            case Binary(op="-", left=left, right=right):
-                return _sum((self.value(left), _minus(self.value(right))))
-            case Binary(op="*" | "/", left=left, right=right):
-                return _product((self.value(left), self.value(right)))
-            case Binary(op="^", left=left, right=right):
-                even = isinstance(right, Number) and right.value % 2 == 0
-                return "+" if even or self.value(left) == "+" else "?"
-            case Binary():
-                return "+"
-            case Call():
-                return self._call_value(expr)
-
-    def _name(self, name: str) -> _Slope:
-        if name not in self._values:
-            # A name met again while it is worked out depends on itself: nothing is known.
-            self._values[name] = "?"
-            self._values[name] = self._declared(name)
-        return self._values[name]
-
-    def _declared(self, name: str) -> _Slope:
-        if name == TIME:
-            return _range_sign(self.model.time.start, None)
-        declaration = self.model.params.get(name) or self.model.variables.get(name)
-        match declaration:
-            case Param(value=value, low=low, high=high):
-                if low is None and high is None:
-                    return _range_sign(value, value)
-                low = value if low is None else min(low, value)
-                return _range_sign(low, value if high is None else max(high, value))
-            case Stock(low=low, high=high):
-                return _range_sign(low, high)
-            case Flow(equation=equation) | Aux(equation=equation):
-                return self.value(equation)
-            case Table():
-                return self._table_value(declaration)
-            case Data(points=points) if points:
-                values = [point.value for point in points]
-                return _range_sign(min(values), max(values))
-            case _:
-                return "?"
-
-    @staticmethod
-    def _table_value(table: Table) -> _Slope:
-        values = [y for _, y in table.points]
-        if table.extrapolate or not values:
-            return "?"
-        return _range_sign(min(values), max(values))
-
-    def _call_value(self, call: Call) -> _Slope:
-        if call.function in self.model.tables:
-            return self._table_value(self.model.tables[call.function])
-        values = [self.value(arg) for arg in call.args]
-        match call.function:
-            case "max" | "smax":
-                return "+" if {"+", "0"} & {*values} else _agreed(values)
-            case "min" | "smin":
-                return "-" if {"-", "0"} & {*values} else _agreed(values)
-            case "abs" | "sqrt" | "exp" | "pulse":
-                return "+"
-            case "round" | "floor" | "tanh" | "step" | "ramp":
-                return values[0]
-            case "if":
-                return _agreed(values[1:])
-            case "smooth" | "smooth3" | "delay1" | "delay3" | "delay_fixed":
-                return _agreed([values[0], *values[2:]])
-            case "smoothn" | "delayn":
-                return _agreed([values[0], *values[3:]])
-            case _:
-                return "?"
-
-    # Slopes -----------------------------------------------------------------------------------
-
-    def slope(self, expr: Expr, name: str) -> _Slope:
-        """How the expression moves when only ``name`` rises."""
-        match expr:
-            case Number():
-                return "0"
-            case Name(name=own):
-                return "+" if own == name else "0"
-            case Unary(operand=operand):
-                # ``not`` of a truth falls as the truth rises.
-                return _minus(self.slope(operand, name))
-            case Binary():
-                return self._binary_slope(expr, name)
-            case Call():
-                return self._call_slope(expr, name)
-
-    def _binary_slope(self, expr: Binary, name: str) -> _Slope:
-        left, right = self.slope(expr.left, name), self.slope(expr.right, name)
-        if left == right == "0":
-            return "0"
-        match expr.op:
-            case "+":
-                return _sum((left, right))
-            case "-":
-                return _sum((left, _minus(right)))
-            case "*":
-                a, b = self.value(expr.left), self.value(expr.right)
-                return _sum((_product((left, b)), _product((a, right))))
-            case "/":
-                a, b = self.value(expr.left), self.value(expr.right)
-                return _sum((_product((left, b)), _minus(_product((a, right)))))
-            case "^":
-                return self._power_slope(expr, left, right)
-            case "<" | "<=":
-                return _sum((_minus(left), right))
-            case ">" | ">=":
-                return _sum((left, _minus(right)))
-            case "and" | "or":
-                return _sum((left, right))
-            case _:
-                return "?"
-
-    def _power_slope(self, expr: Binary, left: _Slope, right: _Slope) -> _Slope:
-        if right == "0":
-            exponent = self.value(expr.right)
-            if self.value(expr.left) == "+":
-                return _product((exponent, left))
-            if isinstance(expr.right, Number) and expr.right.value % 2 == 1:
-                return _product((exponent, left))
-            return "?"
-        base = expr.left
-        if left == "0" and isinstance(base, Number) and base.value > 0:
-            return _product((_range_sign(math.log(base.value), math.log(base.value)), right))
-        return "?"
-
-    def _call_slope(self, call: Call, name: str) -> _Slope:
-        slopes = [self.slope(arg, name) for arg in call.args]
-        if all(slope == "0" for slope in slopes):
-            return "0"
-        table = self.model.tables.get(call.function)
-        if table is not None:
-            return _product((_table_slope(table), slopes[0]))
-        function = FUNCTIONS.get(call.function)
-        if function is None:
-            return "?"
-        return self._function_slope(call, slopes)
-
-    def _function_slope(self, call: Call, slopes: list[_Slope]) -> _Slope:
-        rest_is_flat = all(slope == "0" for slope in slopes[1:])
-        match call.function:
-            case "min" | "max" | "smin" | "smax":
-                return _sum(slopes)
-            case "exp" | "ln" | "log10" | "sqrt" | "tanh" | "round" | "floor":
-                return slopes[0]
-            case "abs":
-                return _product((self.value(call.args[0]), slopes[0]))
-            case "if":
-                return "?" if slopes[0] != "0" else _sum(slopes[1:])
-            case "step" | "ramp" if len(slopes) == 2:
-                # More of it, or sooner.
-                height = self.value(call.args[0])
-                return _sum((slopes[0], _minus(_product((height, slopes[1])))))
-            case "noise" if slopes[1] == "0":
-                return slopes[0]
-            case "npv" if rest_is_flat:
-                factor = self.value(call.args[3]) if len(slopes) > 3 else "+"
-                return _product((slopes[0], factor))
-            # The delayed value follows the input; a longer delay may act either way, and an initial
-            # value acts only once.
-            case "smooth" | "smooth3" | "delay1" | "delay3" | "delay_fixed" if slopes[1] == "0":
-                return slopes[0] if slopes[0] != "0" else "?"
-            case "smoothn" | "delayn" if slopes[1] == slopes[2] == "0":
-                return slopes[0] if slopes[0] != "0" else "?"
-            case _:
-                return "?"
-
-
-def _agreed(values: Sequence[_Slope]) -> _Slope:
-    """The sign of one of several values, whichever it is."""
-    return _sum(values)
-
-
-def _table_slope(table: Table) -> _Slope:
-    heights = [y for _, y in table.points]
-    steps = [after - before for before, after in pairwise(heights)]
-    if not steps or all(step == 0 for step in steps):
-        return "0"
-    if all(step >= 0 for step in steps):
-        return "+"
-    return "-" if all(step <= 0 for step in steps) else "?"

@@ -299,7 +299,7 @@ def _grow(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     st.recursive(leaves, _grow, max_leaves=8),
     st.tuples(st.floats(0, 5), st.floats(0, 5)),

@@ -31,8 +31,12 @@ def check_loops(model: Model, strict: bool = False) -> tuple[Finding, ...]:
 
 
 def declared_sign(loop: Loop) -> str:
-    """``+`` for a loop whose name begins with R, ``-`` for B, empty for any other name."""
-    return {"r": "+", "b": "-"}.get(loop.name[:1].casefold(), "")
+    """``+`` for a loop whose name begins with R, ``-`` for B, empty for any other name.
+
+    The name is that in its own file, without the prefix of the module that it came with.
+    """
+    own = loop.name.rpartition(".")[2]
+    return {"r": "+", "b": "-"}.get(own[:1].casefold(), "")
 
 
 def _place(loop: Loop) -> Span | None:

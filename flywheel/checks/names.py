@@ -33,7 +33,8 @@ def check_names(model: Model, strict: bool = False) -> tuple[Finding, ...]:
     Codes: ``unknown-name``, ``duplicate-name``, ``unused-parameter`` (nothing reads it),
     ``idle-flow`` (no stock gains or loses it), ``cancelled-flow`` (a stock gains and loses it),
     ``claim-function`` (a claim asks for a function that has a memory). What is merely idle is a
-    warning, in strict mode an error.
+    warning, in strict mode an error; what a module brings along and this model does not need is
+    neither.
     """
     idle: Severity = "error" if strict else "warning"
     return (
@@ -47,7 +48,7 @@ def check_names(model: Model, strict: bool = False) -> tuple[Finding, ...]:
 
 def _duplicates(model: Model) -> Iterator[Finding]:
     seen: dict[str, Declaration] = {}
-    for declaration in model:
+    for declaration in model.flat:
         if isinstance(declaration, Observe):
             continue
         # Units are looked up in brackets only, so ``unit customer`` may stand beside a stock.
@@ -67,7 +68,7 @@ def _duplicates(model: Model) -> Iterator[Finding]:
 
 def _unknown(model: Model) -> Iterator[Finding]:
     values = {TIME, *model.variables, *model.params}
-    for declaration in model:
+    for declaration in model.flat:
         for expr in equations(declaration):
             extra = set(model.outcomes) if isinstance(declaration, Outcome | Check) else set()
             yield from _in_expression(expr, values | extra, model)
@@ -156,16 +157,21 @@ def equations(declaration: Declaration) -> tuple[Expr, ...]:
             return ()
 
 
+def from_module(model: Model, name: str) -> bool:
+    """Whether a name came in with a module, where the host may leave parts unused."""
+    return any(name.startswith(f"{prefix}.") for prefix in model.uses)
+
+
 def _unused(model: Model, severity: Severity) -> Iterator[Finding]:
     """Parameters that nothing reads: to set one (a scenario, a lever) is not to read it."""
     read: set[str] = set()
-    for declaration in model:
+    for declaration in model.flat:
         if isinstance(declaration, Table):
             read.add(declaration.input)
         for expr in equations(declaration):
             read.update(names(expr))
     for param in model.params.values():
-        if param.name not in read:
+        if param.name not in read and not from_module(model, param.name):
             yield Finding(
                 severity,
                 "unused-parameter",
@@ -188,7 +194,7 @@ def _flows(model: Model, severity: Severity) -> Iterator[Finding]:
                     stock.name_span or stock.span,
                 )
     for flow in model.flows.values():
-        if flow.name not in moved:
+        if flow.name not in moved and not from_module(model, flow.name):
             yield Finding(
                 severity,
                 "idle-flow",

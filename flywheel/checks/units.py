@@ -37,6 +37,7 @@ from flywheel.model import (
     Stock,
     Table,
 )
+from flywheel.structure import dependency_order
 from flywheel.units import ONE, Dimension, Unit, UnitSystem
 
 
@@ -84,7 +85,7 @@ class _Checker:
         self.strict = strict
         self.system = UnitSystem(model.units.values())
         self.findings: list[Finding] = [self._unknown(f) for f in self.system.findings]
-        self.declared = {d.name: d for d in model if not isinstance(d, Observe)}
+        self.declared = {d.name: d for d in model.flat if not isinstance(d, Observe)}
         self.known: dict[str, _Found] = {}
         self.busy: set[str] = set()
         self.equations: dict[str, _Found] = {}
@@ -107,7 +108,10 @@ class _Checker:
             self.time = ONE
 
     def run(self) -> Units:
-        for declaration in self.model.declarations:
+        # In this order no inference leans on a long chain of others.
+        for name in dependency_order(self.model):
+            self._of(name)
+        for declaration in self.model.flat:
             self.claim = False
             match declaration:
                 case Stock():
@@ -259,7 +263,9 @@ class _Checker:
     def _equation(self, declaration: Flow | Aux) -> None:
         own = self._of(declaration.name)
         found = self._equation_of(declaration)
-        if not _literal(declaration.equation):
+        if isinstance(declaration, Aux) and declaration.seam is not None:
+            self._seam(declaration, found, own)
+        elif not _literal(declaration.equation):
             self._fits(found, own, declaration.name, declaration.equation)
         self._missing(declaration, declaration.unit)
 
@@ -271,6 +277,19 @@ class _Checker:
                 own,
                 f"{name!r} is stated in {own}, but its equation gives {_said(found)}",
                 expr.span,
+            )
+
+    def _seam(self, aux: Aux, found: _Found, own: _Found) -> None:
+        """A name of a module against what it is given from outside."""
+        if _literal(aux.equation) or not isinstance(found, Dimension):
+            return
+        if isinstance(own, Dimension) and found != own:
+            there = f" ({aux.seam})" if aux.seam else ""
+            self._clash(
+                found,
+                own,
+                f"the module wants {aux.name!r} in {own}{there}, but it is given {_said(found)}",
+                aux.equation.span or aux.span,
             )
 
     def _stock(self, stock: Stock) -> None:

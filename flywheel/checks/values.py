@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from flywheel.checks.names import from_module
 from flywheel.errors import Finding, Severity, Span
+from flywheel.expr import Number
 from flywheel.model import Check, Lever, Model, Outcome, Param, Scenario, Setting
 
 
@@ -17,9 +19,11 @@ def check_values(model: Model, strict: bool = False) -> tuple[Finding, ...]:
     """
     doubtful: Severity = "error" if strict else "warning"
     findings: list[Finding] = []
-    for declaration in model:
+    for declaration in model.flat:
         if isinstance(declaration, Param):
             findings += _param(declaration, strict, doubtful)
+        elif isinstance(declaration, Outcome | Lever) and from_module(model, declaration.name):
+            continue  # its times are those of the module's own run
         elif isinstance(declaration, Outcome | Check):
             times = (declaration.at, declaration.since, declaration.until)
             findings += _times(model, times, declaration.span)
@@ -111,8 +115,6 @@ def _settings(model: Model, settings: Iterable[Setting], span: Span | None) -> I
 
 def _lever(model: Model, lever: Lever) -> Iterator[Finding]:
     """A lever that leaves its parameter's range asks for what the modeller called implausible."""
-    from flywheel.expr import Number
-
     param = model.params.get(lever.param)
     if param is None:
         return

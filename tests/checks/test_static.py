@@ -10,12 +10,13 @@ from flywheel.checks import check_model
 from flywheel.checks.graph import check_graph
 from flywheel.checks.loops import check_loops
 from flywheel.checks.names import check_names
+from flywheel.checks.units import infer_units
 from flywheel.checks.values import check_values
 from flywheel.errors import ModelError
 from flywheel.expr import Name
 from flywheel.kernel.expand import expand
 from flywheel.language import parse
-from flywheel.model import Aux, Model, Observe, Scenario, Setting
+from flywheel.model import Aux, Binding, Model, Module, Observe, Scenario, Setting, Use
 
 HEAD = "model m\ntime 0 to 10 [year] step 1/4\n"
 SOUND = HEAD + (
@@ -261,3 +262,47 @@ def test_loops_of_a_model_made_by_hand() -> None:
     found = check_loops(backwards)
     assert [f.code for f in found] == ["loop-link-missing"] * 2
     assert found[1].hint == "it is the other way round: customers -> untapped"
+
+
+# Large models and modules -----------------------------------------------------------------------
+
+
+def test_a_large_model_is_judged_without_recursion() -> None:
+    """Nine thousand auxiliaries in a row, none with a unit of its own."""
+    size = 9_000
+    chain = [Aux(name=f"a{i}", equation=Name(f"a{i + 1}")) for i in range(size)]
+    model = parse(SOUND + f"aux a{size} [cust] = customers\n")
+    large = dataclasses.replace(model, declarations=(*chain, *model.declarations))
+    assert check_model(large) == ()
+    assert str(infer_units(large).dimensions["a0"]) == "cust"
+    strict = check_model(large, strict=True)
+    assert [f.code for f in strict] == ["missing-unit"] * size
+
+
+def _host(bound: str, unit: str) -> Model:
+    """A host that plugs in the sound model, with its market bound to something of its own."""
+    inner = parse(SOUND, name="inner.fly")
+    host = parse(
+        f"model host\ntime 0 to 5 [year] step 1/4\nunit cust\naux size [{unit}] = 5 * 1\n",
+        name="host.fly",
+    )
+    module = Module("m", inner.time, inner.declarations)
+    from flywheel.language import parse_expression
+
+    binding = Binding("market", parse_expression(bound, host))
+    use = Use(name="shop", model="m", module=module, bindings=(binding,))
+    return dataclasses.replace(host, declarations=(*host.declarations, use))
+
+
+def test_a_module_that_fits_has_no_findings() -> None:
+    """Its switch is used by nothing, and its outcome lies after the end of the host: both fine."""
+    model = _host("size", "cust")
+    assert "shop.customers" in model.stocks
+    assert check_model(model, strict=True) == ()
+
+
+def test_units_are_checked_across_the_seam() -> None:
+    (finding,) = check_model(_host("size", "cust/year"))
+    assert finding.code == "unit-mismatch"
+    assert "the module wants 'shop.market' in cust (inner.fly:7:" in finding.message
+    assert "but it is given cust/year" in finding.message
