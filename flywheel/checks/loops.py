@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from flywheel.errors import Finding, Span
 from flywheel.expr import key
 from flywheel.model import Loop, Model
-from flywheel.structure import Graph, graph, links, loop_of, reads, shortest_path
+from flywheel.signs import Sign, times
+from flywheel.structure import Graph, graph, links, reads, shortest_path
 
 
 def check_loops(model: Model, strict: bool = False) -> tuple[Finding, ...]:
@@ -19,14 +21,17 @@ def check_loops(model: Model, strict: bool = False) -> tuple[Finding, ...]:
     that it is of the other kind). What equations cannot tell, ``reality.loop_polarity`` measures.
     ``strict`` changes nothing here.
     """
+    if not model.loops:
+        return ()
     whole = graph(model)
+    signs = {(link.source, link.target): link.sign for link in links(model)}
     findings: list[Finding] = []
     for loop in model.loops.values():
         before = len(findings)
         findings += _path(model, loop, whole)
         findings += _name(loop)
         if len(findings) == before:
-            findings += _sign(model, loop)
+            findings += _sign(model, loop, signs)
     return tuple(findings)
 
 
@@ -106,14 +111,13 @@ def _name(loop: Loop) -> list[Finding]:
     ]
 
 
-def _sign(model: Model, loop: Loop) -> list[Finding]:
+def _sign(model: Model, loop: Loop, signs: Mapping[tuple[str, str], Sign]) -> list[Finding]:
     if any(name not in model.variables for name in loop.path):
         return []
-    found = loop_of(model, loop.path)
+    found = times(*(signs[link] for link in pairwise(loop.path)))
     declared = declared_sign(loop)
-    if found.sign in ("?", declared):
+    if found in ("?", declared):
         return []
-    signs = {(link.source, link.target): link.sign for link in links(model)}
     negative = [
         f"{source} -> {target}"
         for source, target in pairwise(loop.path)
