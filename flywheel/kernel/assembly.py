@@ -5,8 +5,13 @@ pace: what only parameters decide is computed once a group, what changes by step
 wait in scratch memory, so that registers are free for the stage. Values to save are taken at a step's
 start, from the same evaluation that gives the first stage.
 
-All arrays are of doubles with the lanes innermost. Scratch memory, in vectors:
-``[hoisted] [y] [stage state] [sum] [pipeline: now, slope] [pipeline: first] [history by pipeline]``.
+All arrays but the values are of doubles with the lanes innermost. Values leave member by member, as
+callers want them: a save is gathered in scratch memory and spread from there, which is cheaper than
+turning the whole array afterwards, and the lanes that fill up the last group are not written at all.
+
+Scratch memory, in vectors:
+``[hoisted] [y] [stage state] [sum] [pipeline: now, slope] [pipeline: first] [one save]
+[history by pipeline]``.
 """
 
 from __future__ import annotations
@@ -48,6 +53,7 @@ class Layout:
     hoisted: int
     states: int
     pipes: int
+    outputs: int
 
     @property
     def y(self) -> int:
@@ -70,8 +76,12 @@ class Layout:
         return self.pipe + 2 * self.pipes
 
     @property
-    def history(self) -> int:
+    def saved(self) -> int:
         return self.first + self.pipes
+
+    @property
+    def history(self) -> int:
+        return self.saved + self.outputs
 
     def vectors(self, steps: int) -> int:
         """The size of scratch memory for a run of so many steps."""
@@ -173,11 +183,11 @@ def _text(emit: Emitter, triple: str, function: str) -> str:
 def fixed_step(program: Program, method: Method, lanes: int, triple: str) -> tuple[str, Layout]:
     """The module that integrates a program with fixed steps, and its scratch layout.
 
-    ``void fixed(inputs, series, noise, noise_row, out, bad, scratch, groups, steps, every,
-    noise_rows, start, dt)`` with arrays (lanes innermost):
+    ``void fixed(inputs, series, noise, noise_row, out, bad, scratch, members, steps, every,
+    noise_rows, start, dt)`` with arrays (lanes innermost, groups = members / lanes rounded up):
     inputs [groups][P], series [steps+1][3][S] scalars, noise [groups][noise_rows][K],
-    noise_row [steps+1] integers, out [groups][steps/every + 1][V], bad [groups] integers: the first
-    step at whose start a state was not finite, or -1.
+    noise_row [steps+1] integers, bad [groups] integers: the first step at whose start a state was not
+    finite, or -1; and out [members][steps/every + 1][V] scalars. There is at least one member.
     """
     return _FixedStep(program, method, lanes).build(triple)
 
@@ -209,7 +219,9 @@ class _FixedStep:
                 kept.setdefault(node, len(kept))
         self.kept = {n: k for n, k in kept.items() if graph.nodes[n].op != "input"}
         self.kept = {n: k for k, n in enumerate(self.kept)}
-        self.layout = Layout(len(self.kept), len(program.states), len(program.pipes))
+        self.layout = Layout(
+            len(self.kept), len(program.states), len(program.pipes), len(program.outputs)
+        )
 
     # Addresses ---------------------------------------------------------------------------------
 
@@ -245,12 +257,13 @@ class _FixedStep:
         self._stage()
         emit.do("next:")
         emit.do("%g.next = add i64 %g, 1")
-        emit.do("%more = icmp ult i64 %g.next, %groups")
+        emit.do(f"%members.done = mul i64 %g.next, {emit.lanes}")
+        emit.do("%more = icmp ult i64 %members.done, %members")
         emit.do("br i1 %more, label %group, label %done")
         emit.do("done:")
         emit.do("ret void")
         pointers = ("inputs", "series", "noise", "noise_row", "out", "bad", "scratch")
-        integers = ("groups", "steps", "every", "noise_rows")
+        integers = ("members", "steps", "every", "noise_rows")
         arguments = [f"ptr noalias %{name}" for name in pointers]
         arguments += [f"i64 %{name}" for name in integers]
         arguments += ["double %start", "double %dt"]
@@ -284,9 +297,13 @@ class _FixedStep:
         emit.do("%noise.g = getelementptr inbounds i8, ptr %noise, i64 %noise.o")
         emit.do("%saves.d = udiv i64 %steps, %every")
         emit.do("%saves = add i64 %saves.d, 1")
-        emit.do(f"%out.n = mul i64 %saves, {len(program.outputs) * size}")
-        emit.do("%out.o = mul i64 %g, %out.n")
+        emit.do(f"%out.n = mul i64 %saves, {len(program.outputs) * 8}")
+        emit.do(f"%members.before = mul i64 %g, {emit.lanes}")
+        emit.do("%out.o = mul i64 %members.before, %out.n")
         emit.do("%out.g = getelementptr inbounds i8, ptr %out, i64 %out.o")
+        emit.do("%members.left = sub i64 %members, %members.before")
+        emit.do(f"%is.part = icmp ult i64 %members.left, {emit.lanes}")
+        emit.do(f"%taken = select i1 %is.part, i64 %members.left, i64 {emit.lanes}")
         scope = _Scope(emit, program)
         scope.leaves.update(
             {
@@ -343,7 +360,7 @@ class _FixedStep:
         emit.do("%save.row = udiv i64 %k, %every")
         emit.do("%save.k = mul i64 %save.row, %every")
         emit.do("%is.save = icmp eq i64 %save.k, %k")
-        emit.do(f"%out.b = mul i64 %save.row, {len(program.outputs) * emit.lanes * 8}")
+        emit.do(f"%out.b = mul i64 %save.row, {len(program.outputs) * 8}")
         emit.do("%out.k = getelementptr inbounds i8, ptr %out.g, i64 %out.b")
         emit.do("%k.d = sitofp i64 %k to double")
         emit.do("%t.d = fmul double %k.d, %dt")
@@ -477,8 +494,8 @@ class _FixedStep:
         inner.leaves = scope.leaves
         self.outer(inner, Pace.STEP)
         for number, node in enumerate(program.outputs):
-            emit.store(inner.number(node), emit.at("%out.k", number))
-        emit.do("br label %after")
+            emit.store(inner.number(node), self.scratch(layout.saved + number))
+        self._spread_save()
         emit.do("after:")
         emit.do("%is.end = icmp eq i64 %k, %steps")
         emit.do("br i1 %is.end, label %next, label %feed")
@@ -488,6 +505,35 @@ class _FixedStep:
         emit.do("br label %later")
         emit.do("later:")
         self._advance(rates, stages)
+
+    def _spread_save(self) -> None:
+        """Copy the gathered save to the rows of the group's members, a member at a time."""
+        emit, count = self.emit, len(self.program.outputs)
+        if not count:
+            emit.do("br label %after")
+            return
+        source = self.scratch(self.layout.saved)
+        emit.do("br label %member")
+        emit.do("member:")
+        emit.do("%lane = phi i64 [ 0, %save ], [ %lane.next, %member.end ]")
+        emit.do("%to.o = mul i64 %lane, %out.n")
+        emit.do("%to = getelementptr inbounds i8, ptr %out.k, i64 %to.o")
+        emit.do(f"%from = getelementptr inbounds double, ptr {source}, i64 %lane")
+        emit.do("br label %copy")
+        emit.do("copy:")
+        emit.do("%n = phi i64 [ 0, %member ], [ %n.next, %copy ]")
+        emit.do(f"%from.o = mul i64 %n, {emit.lanes}")
+        emit.do("%from.n = getelementptr inbounds double, ptr %from, i64 %from.o")
+        emit.do("%copied = load double, ptr %from.n, align 8")
+        emit.do("%to.n = getelementptr inbounds double, ptr %to, i64 %n")
+        emit.do("store double %copied, ptr %to.n, align 8")
+        emit.do("%n.next = add i64 %n, 1")
+        emit.do(f"%is.copied = icmp eq i64 %n.next, {count}")
+        emit.do("br i1 %is.copied, label %member.end, label %copy")
+        emit.do("member.end:")
+        emit.do("%lane.next = add i64 %lane, 1")
+        emit.do("%is.spread = icmp eq i64 %lane.next, %taken")
+        emit.do("br i1 %is.spread, label %after, label %member")
 
     def _pipe_value(self, number: int) -> Value:
         emit = self.emit

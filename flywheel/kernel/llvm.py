@@ -206,7 +206,7 @@ class FixedKernel:
         if noise_row is None and self.program.noises:
             raise UsageError("this program draws noise: give noise and noise_row")
         table = np.ascontiguousarray(series, dtype=np.float64)
-        out = _aligned(groups * saves * count * lanes)
+        out = np.empty((members, saves, count))
         bad = np.empty(groups * lanes, dtype=np.int64)
         self._call(
             packed.ctypes.data,
@@ -216,18 +216,14 @@ class FixedKernel:
             out.ctypes.data,
             bad.ctypes.data,
             self._scratch(steps).ctypes.data,
-            groups,
+            members,
             steps,
             every,
             rows,
             start,
             step,
         )
-        values = out.reshape(groups, saves, count, lanes)
-        if members == 1:
-            return values[:, :, :, 0].copy(), bad[:1]
-        by_member = np.moveaxis(values, 3, 1).reshape(groups * lanes, saves, count)
-        return by_member[:members], bad[:members]
+        return out, bad[:members]
 
     def _pack(self, rows: Array, groups: int) -> Array:
         """(members, n) -> (groups, n, lanes); the last group is filled up with its last member."""
