@@ -682,6 +682,11 @@ class _Builder:
 
     def _outcome(self, line: Line) -> Outcome:
         _, measured, *rest = line.clause.parts
+        if sum(clause.name == "at" for clause in rest) > 1:
+            second = [clause for clause in rest if clause.name == "at"][1]
+            message = "an outcome measures one thing at one time"
+            hint = "write two outcomes, and a third that computes with their names"
+            raise Refused(Finding("error", "two-measures", message, second.span, hint))
         clauses = self._once(rest)
         measure = _MEASURES[measured.name]
         word = "" if measure == "value" else measure

@@ -280,6 +280,8 @@ def scan(source: Source, number: int, line: str) -> tuple[list[Token], str | Non
     while position < len(line):
         match = match_at(line, position)
         if match is None:
+            if tokens and tokens[0].key == "data" and line[position] in "./":
+                return tokens, comment, _bare_path(tokens[-1])
             return tokens, comment, stray(source, number, line, position)
         kind = match.lastgroup or ""
         if kind != "SPACE":
@@ -294,6 +296,8 @@ def scan(source: Source, number: int, line: str) -> tuple[list[Token], str | Non
                 fault = _word_fault(token)
             elif kind == "NUMBER":
                 fault = _number_fault(token, line, match.end())
+                if fault and len(tokens) == 1 and tokens[0].key in KINDS[2:]:
+                    fault = _digit_first(fault)
             elif kind == "STRING" and "\\" in piece:
                 fault = _escape_fault(token)
             else:
@@ -479,6 +483,20 @@ def _number_fault(token: Token, line: str, end: int) -> Finding | None:
     else:
         hint = f"write {token.text} * {tail[:40]}, or give the unit in brackets: [{tail[:40]}]"
     return _mistake("bad-number", message, *place, hint)
+
+
+def _digit_first(fault: Finding) -> Finding:
+    """A number that runs into letters where a name stands."""
+    name = fault.span.text if fault.span else ""
+    message = f"a name starts with a letter, and {name} starts with a digit"
+    return Finding("error", "bad-name", message, fault.span, f"write n{name}, or another name")
+
+
+def _bare_path(last: Token) -> Finding:
+    """A path without its quotation marks."""
+    hint = 'write data name [unit] = "file.csv" series "name"'
+    message = "the path of the file stands in quotation marks"
+    return Finding("error", "no-path", message, last.span, hint)
 
 
 def _escape_fault(token: Token) -> Finding | None:

@@ -61,7 +61,7 @@ def described(kind: str) -> str:
 
 
 # Functions of other programs, and what they are called here.
-_FOREIGN: dict[str, str] = {
+FOREIGN: dict[str, str] = {
     "integ": "write a stock: stock name [unit] = initial value gains inflow loses outflow",
     "integral": "write a stock: stock name [unit] = initial value gains inflow loses outflow",
     "inflow": "write a stock: stock name [unit] = initial value gains inflow loses outflow",
@@ -181,7 +181,8 @@ class Names:
             return token.text
         if symbol.kind not in allowed and symbol.kind != "?":
             message = f"{symbol.name} is {described(symbol.kind)}, and {wanted}"
-            self.error("wrong-kind", message, token.span, self.guess(token.text, allowed))
+            hint = self.guess(token.text, allowed) or self._some(allowed)
+            self.error("wrong-kind", message, token.span, hint)
         return symbol.name
 
     def _some(self, kinds: frozenset[str]) -> str:
@@ -303,7 +304,7 @@ class Names:
             return node.function != folded
         symbol = self.symbols.get(folded)
         if symbol is None:
-            hint = _FOREIGN.get(folded.removeprefix("vensim_")) or self._guess_function(node)
+            hint = FOREIGN.get(folded.removeprefix("vensim_")) or self._guess_function(node)
             message = f"there is no function {node.function}"
             self.error("unknown-function", message, _head(node), hint)
             return False

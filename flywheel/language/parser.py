@@ -14,7 +14,7 @@ from typing import Any
 from flywheel.errors import Finding, Span
 from flywheel.expr import Binary, Call, Expr, Name, Number, Unary
 from flywheel.language.lexer import Token
-from flywheel.language.tables import END, Rule, tables
+from flywheel.language.tables import END, Rule, Tables, tables
 from flywheel.units import Unit
 
 
@@ -232,8 +232,7 @@ def parse_tokens(tokens: Sequence[Token], start: str) -> Any:
         while True:
             action = actions.get(kind)
             if action is None:
-                expected = frozenset(name for name in actions if name.isupper() or name == END)
-                raise SyntaxFault(index, expected)
+                raise SyntaxFault(index, _acceptable(table, stack))
             if action >= 0:
                 stack.append(action)
                 values.append(token)
@@ -251,6 +250,24 @@ def parse_tokens(tokens: Sequence[Token], start: str) -> Any:
             if token is None and stack[-1] == final:
                 return values[-1]
             actions = states[stack[-1]]
+
+
+def _acceptable(table: Tables, stack: list[int]) -> frozenset[str]:
+    """The terminals that could really stand next: the automaton alone promises too many."""
+    found = []
+    for kind in table.states[stack[-1]]:
+        trial = list(stack)
+        action = table.states[trial[-1]].get(kind)
+        while action is not None and action < 0:
+            rule = table.rules[-action - 1]
+            del trial[len(trial) - rule.size :]
+            trial.append(table.states[trial[-1]][rule.origin])
+            action = table.states[trial[-1]].get(kind)
+            if kind == END and trial[-1] in table.end.values():
+                action = 0
+        if action is not None and (kind.isupper() or kind == END):
+            found.append(kind)
+    return frozenset(found)
 
 
 def _reduce(rule: Rule, parts: list[Any]) -> Any:
