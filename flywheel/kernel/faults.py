@@ -10,7 +10,7 @@ from flywheel.errors import Span
 from flywheel.expr import Binary, Call, Expr, Name, Number, Unary, children, names
 from flywheel.kernel import ieee
 from flywheel.kernel.interpolate import lookup_value
-from flywheel.kernel.system import Equation, StockEquation, System
+from flywheel.kernel.system import Equation, StockEquation, Switch, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class _Search:
         self.system = system
         self.values = values
         self.time = time
-        self.equations = {equation.name: equation for equation in system.equations}
+        self.equations: dict[str, Equation | Switch] = {e.name: e for e in system.equations}
+        self.equations |= {switch.name: switch for switch in system.switches}
         self._starts = {stock.name: stock for stock in system.stocks} if at_start else {}
         self._tables = {lookup.name: lookup for lookup in system.lookups}
 
@@ -87,7 +88,7 @@ class _Search:
                     return lookup_value(self._tables[function], self.value(args[0]))
                 return ieee.FUNCTIONS[function](*map(self.value, args))
 
-    def _origin(self, expr: Expr, item: Equation | StockEquation) -> Fault:
+    def _origin(self, expr: Expr, item: Equation | Switch | StockEquation) -> Fault:
         """Follows a value that is not finite to the node, of this equation or another, that made it."""
         while True:
             bad = [part for part in self._read(expr) if not math.isfinite(self.value(part))]
@@ -175,7 +176,7 @@ class _Search:
                     return name
                 if name in self.equations:
                     return self.shown(self.equations[name].expr, inner=inner)
-                return name.split("@")[0] or "a condition on time"
+                return name.split("@")[0]
             case Unary(op=op, operand=operand):
                 return f"{'-' if op == '-' else 'not '}{self.shown(operand, inner=True)}"
             case Binary(op=sign, left=left, right=right):

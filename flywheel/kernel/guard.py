@@ -68,11 +68,15 @@ class Guard:
         self.evaluations += 1
         if self.evaluations > self.limit:
             raise Stopped("evaluations", t, y.tolist())
-        if self.deadline is not None and monotonic() > self.deadline:
-            raise Stopped("deadline", t, y.tolist())
+        self.tick(t)
         if abs(t - self._anchor) <= _SAME_TIME * math.ulp(t):
             self._same += 1
             if self._same > _STUCK_AFTER:
                 raise Stopped("stuck", t, y.tolist())
         else:
             self._anchor, self._same = t, 0
+
+    def tick(self, t: float) -> None:
+        """Only the deadline, for work outside the right-hand side."""
+        if self.deadline is not None and monotonic() > self.deadline:
+            raise Stopped("deadline", t, ())

@@ -115,7 +115,7 @@ class _AdaptiveRun:
         self._turn(grid.start, y)
         self._save(grid.start, y)
         self.at_start = False
-        stops = stop_times(reference, self.inputs, grid)
+        stops = stop_times(reference, self.inputs, grid, self.guard.tick)
         absolute = self._tolerance(y)
         for begin, end in pairwise(stops):
             self._turn(begin, y)

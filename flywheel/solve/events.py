@@ -14,14 +14,21 @@ _MERGED = 1e-9
 """In steps: times nearer than this are one."""
 
 
-def stop_times(reference: Reference, inputs: Sequence[float], grid: Grid) -> list[float]:
+def stop_times(
+    reference: Reference,
+    inputs: Sequence[float],
+    grid: Grid,
+    tick: Callable[[float], None] = lambda t: None,
+) -> list[float]:
     """Where segments begin and end, the run's start and stop included, ascending.
+
+    ``tick`` is called now and then, and may raise to give up.
 
     Conditions on time are looked at on the grid of steps, so two flips of one condition inside one
     step are not seen, just as a fixed-step method would not see them.
     """
     system = reference.system
-    found = [*_flips(reference, inputs, grid), *_knots(system)]
+    found = [*_flips(reference, inputs, grid, tick), *_knots(system)]
     if system.pipelines or system.noises:
         found += [grid.start + k * grid.step for k in range(1, grid.steps)]
     return _merged(found, grid)
@@ -42,7 +49,9 @@ def _on_grid(t: float, grid: Grid) -> float:
     return grid.start + round(steps) * grid.step if abs(steps - round(steps)) <= NUDGE else t
 
 
-def _flips(reference: Reference, inputs: Sequence[float], grid: Grid) -> list[float]:
+def _flips(
+    reference: Reference, inputs: Sequence[float], grid: Grid, tick: Callable[[float], None]
+) -> list[float]:
     """The times at which a condition on time changes, each found by bisection."""
     if not reference.system.switches:
         return []
@@ -55,6 +64,8 @@ def _flips(reference: Reference, inputs: Sequence[float], grid: Grid) -> list[fl
     for k in range(1, grid.steps + 1):
         now = grid.start + k * grid.step
         new = at(now)
+        if k % 256 == 0:
+            tick(now)
         if new != old:
             for place, (a, b) in enumerate(zip(old, new, strict=True)):
                 if a != b:

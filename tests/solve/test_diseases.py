@@ -127,7 +127,7 @@ def test_a_deadline_is_met(method: str) -> None:
     simulate(model, method=method, stop=0.25, max_evaluations=10)
     begin = monotonic()
     run = simulate(model, method=method, deadline=0.2, max_evaluations=10**9)
-    assert monotonic() - begin < 0.6
+    assert monotonic() - begin < 2.0  # far less on a quiet machine; without it, minutes
     assert not run.ok
     assert "0.2 seconds" in run.status.message
 
@@ -141,7 +141,7 @@ def test_a_deadline_is_met_by_a_fixed_step(engine: str) -> None:
     begin = monotonic()
     step = 2.0**-24 if engine == "llvm" else 2.0**-14
     run = simulate(model, step=step, deadline=0.2, engine=engine, max_evaluations=10**10)
-    assert monotonic() - begin < 0.6
+    assert monotonic() - begin < 2.0  # far less on a quiet machine; without it, minutes
     assert not run.ok
     assert "0.2 seconds" in run.status.message
     assert np.isfinite(run["x"][0])
