@@ -1,4 +1,4 @@
-"""Unfolding modules: ``use advertising as ads with traffic = customers``.
+"""Unfolding modules, ``use advertising as ads with traffic = customers``, and pairs of rules.
 
 Every name of the module gets the prefix (``ads.load``), bound names become auxiliaries that read the
 host, overrides replace equations and can be switched off by the parameter ``ads.on``. What comes out
@@ -40,19 +40,22 @@ from flywheel.units import Unit
 
 SWITCH = "on"
 """``PREFIX.on``: 1 while the module's overrides are in force."""
+DESIRED = "desired"
+"""``NAME.desired``: 1 while the desired rule of a flow or auxiliary is in force."""
 OWN = "own"
 """``NAME.own``: the number of a parameter whose place an override has taken."""
 
 
 def flatten(declarations: tuple[Declaration, ...]) -> tuple[Declaration, ...]:
-    """The declarations with every ``use`` followed by what it brings in, overrides applied."""
-    if not any(isinstance(d, Use) for d in declarations):
+    """The declarations with every ``use`` followed by what it brings in, overrides applied, and
+    every pair of decision rules joined by its switch."""
+    if not any(isinstance(d, Use) or _has_two_rules(d) for d in declarations):
         return declarations
     found: list[Declaration] = []
     known_units = {d.name for d in declarations if isinstance(d, UnitDeclaration)}
     overrides: list[tuple[Use, Override]] = []
     for declaration in declarations:
-        found.append(declaration)
+        found += _with_switch(declaration)
         if isinstance(declaration, Use):
             inner = _unfold(declaration)
             fresh = [d for d in inner if not (_is_unit(d) and d.name in known_units)]
@@ -62,6 +65,30 @@ def flatten(declarations: tuple[Declaration, ...]) -> tuple[Declaration, ...]:
     for use, override in overrides:
         found = _override(found, use, override)
     return tuple(found)
+
+
+def _has_two_rules(declaration: Declaration) -> bool:
+    return isinstance(declaration, Flow | Aux) and declaration.desired is not None
+
+
+def _with_switch(declaration: Declaration) -> list[Declaration]:
+    """A rule with its desired version becomes one equation and the parameter that chooses."""
+    if not isinstance(declaration, Flow | Aux) or declaration.desired is None:
+        return [declaration]
+    switch = Param(
+        name=f"{declaration.name}.{DESIRED}",
+        label=f"{declaration.label or declaration.name}: desired rule",
+        value=0.0,
+        unit=Unit(),
+        low=0.0,
+        high=1.0,
+        evidence=Evidence("measured", "a switch: 1 the desired rule, 0 the current one"),
+        span=declaration.desired.span or declaration.span,
+        name_span=declaration.name_span,
+    )
+    span = declaration.desired.span
+    both = Call("if", (Name(switch.name, span), declaration.desired, declaration.equation), span)
+    return [switch, replace(declaration, equation=both, desired=None)]
 
 
 def _is_unit(declaration: Declaration) -> bool:

@@ -95,18 +95,24 @@ class Stock(Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class Flow(Declaration):
-    """A rate of change of the stocks that gain or lose it."""
+    """A rate of change of the stocks that gain or lose it.
+
+    ``desired`` is the decision rule as it should be, beside ``equation``, the rule as it is; the
+    parameter ``NAME.desired`` (0 or 1) says which one is in force.
+    """
 
     equation: Expr
     unit: Unit | None = None
+    desired: Expr | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aux(Declaration):
-    """An auxiliary: an equation with a name."""
+    """An auxiliary: an equation with a name. ``desired`` as in ``Flow``."""
 
     equation: Expr
     unit: Unit | None = None
+    desired: Expr | None = None
     seam: Span | None = field(default=None, compare=False, repr=False)
     """For a name that was bound from outside its module: its own declaration there."""
 

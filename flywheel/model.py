@@ -207,6 +207,11 @@ class Model:
             if not isinstance(declaration, Param | Stock):
                 owner = f"model {self.name}"
                 raise unknown_name(given, "parameter or stock", [*self.params, *self.stocks], owner)
+            if declaration.name not in _written(self.declarations, ""):
+                raise UsageError(
+                    f"{declaration.name} is a switch that the model's text implies; "
+                    "set it in a run or in a scenario"
+                )
             changed[declaration.name] = as_number(given, value)
         return dataclasses.replace(
             self,
@@ -255,6 +260,15 @@ def _with_values(
                 return d
 
     return tuple(map(change, declarations))
+
+
+def _written(declarations: tuple[Declaration, ...], prefix: str) -> Iterator[str]:
+    """The parameters and stocks that stand in the text, modules' own included, with prefixes."""
+    for d in declarations:
+        if isinstance(d, Param | Stock):
+            yield prefix + d.name
+        elif isinstance(d, Use):
+            yield from _written(d.module.declarations, f"{prefix}{d.name}.")
 
 
 def _use_with_values(use: Use, values: Mapping[str, float], prefix: str) -> Use:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flywheel.declarations import Binding, Module, Override, Use
-from flywheel.errors import UnknownNameError
+from flywheel.errors import UnknownNameError, UsageError
 from flywheel.expr import Binary, Call, Expr, Name, Number
 from flywheel.model import Aux, Check, Flow, Loop, Model, Observe, Param, Setting, Stock, Time
 from flywheel.solve import simulate
@@ -140,9 +140,29 @@ def test_with_reaches_into_modules_and_the_hash_sees_it() -> None:
     assert model.params["ads.growth"].value == 0.2
     with pytest.raises(UnknownNameError, match=r"ads\.growth"):
         model.with_(**{"ads.grwth": 0.0})
+    with pytest.raises(UsageError, match="switch"):
+        model.with_(**{"ads.on": 0.0})
 
 
 def test_a_model_without_modules_is_flat_already() -> None:
     model = host()
     plain = dataclasses.replace(model, declarations=model.declarations[:3])
     assert plain.flat is plain.declarations
+
+
+def test_two_versions_of_a_rule_are_one_equation_with_a_switch() -> None:
+    current, desired = Number(1.0), times(Name("rate"), Name("level"))
+    model = Model(
+        name="rules",
+        time=TIME,
+        declarations=(
+            Param(name="rate", value=0.5),
+            Stock(name="level", initial=Number(4.0), gains=("order",)),
+            Flow(name="order", equation=current, desired=desired),
+        ),
+    )
+    assert simulate(model)["order"][0] == 1.0
+    assert simulate(model, overrides={"order.desired": 1.0})["order"][0] == 2.0
+    late = (Setting("order.desired", Number(1.0), since=4.0),)
+    assert list(simulate(model, settings=late)["order"][[0, 7]]) == [1.0, 1.0]
+    assert simulate(model, settings=late)["order"][8] == pytest.approx(4.0)
