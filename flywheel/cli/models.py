@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flywheel.cli.output import console, print_json
+import re
+
+from flywheel.cli.output import print_json, print_table
 
 
 def command(*, as_json: bool) -> int:
@@ -30,6 +32,11 @@ def command(*, as_json: bool) -> int:
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for model in models:
-        table.add_row(model.name, model.doc.split(". ")[0] or model.label)
-    console().print(table)
+        table.add_row(model.name, first_sentence(model.doc) or model.label)
+    print_table(table)
     return 0
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop, question or exclamation mark that ends a word."""
+    return re.split(r"(?<=[.?!])\s", text, maxsplit=1)[0]

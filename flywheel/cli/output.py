@@ -15,6 +15,7 @@ from flywheel.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def console(stderr: bool = False) -> Console:
@@ -24,6 +25,14 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 400
     return Console(file=stream, width=width, highlight=False, markup=False, soft_wrap=False)
+
+
+def print_table(table: Table) -> None:
+    """A table on stdout, without the blanks that fill its last column."""
+    out = console()
+    with out.capture() as captured:
+        out.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from flywheel.cli.output import console, print_json, say, write_atomic
+from flywheel.cli.output import console, print_json, print_table, say, write_atomic
 from flywheel.errors import UsageError
 from flywheel.expr import key
 
@@ -202,7 +202,6 @@ def _print(model: Model, run: Run, baseline: Run | None) -> None:
         if pair:
             cells += [quantity(pair[0], unit, model), change(pair[1], pair[0])]
         table.add_row(*cells)
-    out = console()
-    out.print(table)
+    print_table(table)
     if run.ok:
-        out.print(exactness(run), style="dim")
+        console().print(exactness(run), style="dim")
