@@ -15,7 +15,7 @@ from flask import Flask, Response, abort, request
 
 from flywheel.errors import FlywheelError
 
-from . import layout, moves
+from . import diagram, layout, moves
 from .library import Library
 from .state import read
 
@@ -73,7 +73,8 @@ def register(app: Dash, library: Library) -> None:
         if view not in ("loops", "all"):
             abort(400, "There is no such view.")
         state, _ = read(_text(query), library, library.default)
-        return layout.diagram.elements(library[state.model], state.language, view)
+        signs = library.signs(state.model)
+        return diagram.elements(library[state.model], state.language, view, signs)
 
     def client(name: str, *places: Input | Output | State, start: bool = False) -> None:
         app.clientside_callback(
@@ -81,7 +82,7 @@ def register(app: Dash, library: Library) -> None:
         )
 
     client("first", Output("key", "data"), Input("url", "search"), start=True)
-    client("start", Input("meta", "data"), start=True)
+    client("start", Output("live", "data"), Input("meta", "data"), start=True)
     client(
         "lever",
         Output({"type": "said", "name": _match()}, "children"),

@@ -15,13 +15,20 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from flywheel.api import Run
 from flywheel.figures.diagram import layout
 from flywheel.figures.theme import FONT, Palette, palette
 from flywheel.model import Flow, Loop, Model, Stock
 
-STOCK_WIDTH, STOCK_HEIGHT = 136, 72
-CELL_WIDTH, CELL_HEIGHT = 178, 104
+STOCK_WIDTH, STOCK_HEIGHT = 128, 84
+CELL_WIDTH, CELL_HEIGHT = 172, 116
 """Pixels that one node may take, labels included; the picture grows with the number of nodes."""
+BEND = 18.0
+"""How far an arrow swings to the side, in px, so that a way there and a way back stay apart."""
+
+
+Signs = Mapping[tuple[str, str], str]
+"""From a link, source and target, to its sign."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,15 @@ def shown(model: Model, view: str) -> tuple[str, ...]:
     return tuple(name for name in variables if name in kept)
 
 
-def arrows(model: Model, names: Sequence[str], view: str) -> tuple[Arrow, ...]:
+def arrows(
+    model: Model, names: Sequence[str], view: str, measured: Signs | None = None
+) -> tuple[Arrow, ...]:
     """The influences between shown variables, pipes left out (see ``pipes``).
 
-    In the view ``loops`` they are those of the named loops; in ``all`` they are all.
+    In the view ``loops`` they are those of the named loops; in ``all`` they are all. ``measured``
+    gives the signs that cannot be read off the equations.
     """
-    signs = _signs(model)
+    signs = {**_signs(model), **(measured or {})}
     visible = set(names)
     found: dict[tuple[str, str], Arrow] = {}
 
@@ -106,7 +116,9 @@ def pipes(model: Model, visible: set[str]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def elements(model: Model, language: str, view: str) -> list[dict[str, Any]]:
+def elements(
+    model: Model, language: str, view: str, measured: Signs | None = None
+) -> list[dict[str, Any]]:
     """Nodes and edges for cytoscape, with their places in px."""
     names = shown(model, view)
     spots = _places(model, names, view)
@@ -150,7 +162,8 @@ def elements(model: Model, language: str, view: str) -> list[dict[str, Any]]:
                     "classes": f"{layer} {'in' if gains else 'out'}",
                 }
             )  # fmt: skip
-    for number, arrow in enumerate(arrows(model, names, view)):
+    _, bends = _by_hand(model.name) if view == "loops" else ({}, {})
+    for number, arrow in enumerate(arrows(model, names, view, measured)):
         edges.append(
             {
                 "data": {
@@ -159,12 +172,25 @@ def elements(model: Model, language: str, view: str) -> list[dict[str, Any]]:
                     "target": arrow.target,
                     "sign": arrow.sign.replace("-", "−"),
                     "loops": list(arrow.loops),
+                    "bend": bends.get((arrow.source, arrow.target), BEND),
                     "through": [model[name].text(language)[0] for name in arrow.through],
                 },
                 "classes": "arrow",
             }
         )
     return [*nodes, *edges]
+
+
+def measured_signs(run: Run) -> Signs:
+    """Signs of the links on the named loops, measured along a run; empty where they change."""
+    from flywheel.checks.reality import polarities
+
+    found: dict[tuple[str, str], str] = {}
+    for loop in polarities(run.model, run):
+        for source, target, signs in loop.links:
+            seen = {sign for sign in signs if sign}
+            found[source, target] = {1: "+", -1: "-"}[seen.pop()] if len(seen) == 1 else ""
+    return found
 
 
 def polarity(loop: Loop) -> str:
@@ -190,16 +216,17 @@ def stylesheet(dark: bool) -> list[dict[str, Any]]:
             "style": {
                 "shape": "rectangle", "width": STOCK_WIDTH, "height": STOCK_HEIGHT,
                 "background-color": c.paper, "border-width": 1.5, "border-color": c.ink,
-                "text-valign": "top", "text-margin-y": 21, "text-max-width": STOCK_WIDTH - 12,
-                "font-weight": 600,
+                "text-valign": "center", "text-margin-y": -24, "text-max-width": STOCK_WIDTH - 10,
+                "font-weight": 600, "font-size": 13, "line-height": 1.1,
             },
         },
         {
             "selector": "node.flow",
             "style": {
-                "shape": "ellipse", "width": 18, "height": 18, "background-color": c.paper,
+                "shape": "polygon", "shape-polygon-points": "-1 -1 1 1 1 -1 -1 1",
+                "width": 22, "height": 18, "background-color": c.paper,
                 "border-width": 1.5, "border-color": c.muted, "color": c.muted,
-                "text-valign": "bottom", "text-margin-y": 4, "text-max-width": 96,
+                "text-valign": "bottom", "text-margin-y": 4, "text-max-width": 104,
                 "text-background-color": c.paper, "text-background-opacity": 0.85,
                 "text-background-padding": 1,
             },
@@ -207,7 +234,8 @@ def stylesheet(dark: bool) -> list[dict[str, Any]]:
         {
             "selector": "node.aux",
             "style": {
-                "shape": "round-rectangle", "width": 96, "height": 30, "border-width": 0,
+                "shape": "round-rectangle", "width": 108, "height": 32, "border-width": 0,
+                "font-size": 13,
                 "background-color": c.panel, "color": c.ink,
                 "text-valign": "center", "text-max-width": 92,
             },
@@ -231,11 +259,11 @@ def stylesheet(dark: bool) -> list[dict[str, Any]]:
             "selector": "edge.arrow",
             "style": {
                 "width": 1.25, "line-color": c.baseline, "curve-style": "unbundled-bezier",
-                "control-point-distances": 26, "control-point-weights": 0.5,
+                "control-point-distances": "data(bend)", "control-point-weights": 0.5,
                 "target-arrow-shape": "triangle", "target-arrow-color": c.baseline,
-                "arrow-scale": 0.8, "font-family": FONT.replace("'", ""), "font-size": 14,
-                "font-weight": 700, "target-label": "data(sign)", "target-text-offset": 16,
-                "color": c.muted, "text-background-color": c.paper, "text-background-opacity": 0.9,
+                "arrow-scale": 0.8, "font-family": FONT.replace("'", ""), "font-size": 17,
+                "font-weight": 700, "target-label": "data(sign)", "target-text-offset": 20,
+                "color": c.muted, "text-background-color": c.paper, "text-background-opacity": 0.7,
             },
         },
         {"selector": ".dim", "style": {"opacity": 0.16}},
@@ -297,21 +325,49 @@ def _signs(model: Model) -> Mapping[tuple[str, str], str]:
 @lru_cache(maxsize=64)
 def _places(model: Model, names: tuple[str, ...], view: str) -> Mapping[str, tuple[float, float]]:
     """Where things stand, in px, y downwards: by hand where somebody did, else by the layout."""
-    drawn = _by_hand(model.name) if view == "loops" else {}
-    if all(name in drawn for name in names):
-        return {name: (drawn[name][0], drawn[name][1]) for name in names}
+    drawn, _ = _by_hand(model.name) if view == "loops" else ({}, {})
+    placed = {name: drawn[name] for name in names if name in drawn}
+    if placed and len(placed) >= len(names) - 4:
+        return _squeeze_in(model, names, placed)
     unit = layout(model, names)
     columns = max(2.0, (1.3 * len(names)) ** 0.5)
     width, height = columns * CELL_WIDTH, (len(names) * 1.8 / columns) * CELL_HEIGHT
     return {name: (x * width, (1 - y) * height) for name, (x, y) in unit.items()}
 
 
-def _by_hand(name: str) -> dict[str, list[float]]:
-    """The arranged places of a shipped model; nothing for any other name."""
+def _squeeze_in(
+    model: Model, names: Sequence[str], placed: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """A hand-made arrangement with the few names it does not know, each near what it touches."""
+    everywhere = [(x * 74.0, y * 52.0) for y in range(-1, 14) for x in range(-1, 14)]
+    ties = [*_signs(model)]
+    for name in names:
+        if name in placed:
+            continue
+        near = [placed[a if b == name else b] for a, b in ties if name in (a, b) and {a, b} - {name} <= set(placed)]
+        middle = near or list(placed.values())
+        cx = sum(x for x, _ in middle) / len(middle)
+        cy = sum(y for _, y in middle) / len(middle)
+        free = [
+            (x, y)
+            for x, y in everywhere
+            if all(abs(x - u) >= STOCK_WIDTH or abs(y - v) >= STOCK_HEIGHT for u, v in placed.values())
+        ]
+        placed[name] = min(free, key=lambda spot: (spot[0] - cx) ** 2 + (spot[1] - cy) ** 2)
+    return placed
+
+
+@lru_cache(maxsize=16)
+def _by_hand(
+    name: str,
+) -> tuple[dict[str, tuple[float, float]], dict[tuple[str, ...], float]]:
+    """Places and bends of arrows that somebody chose for a shipped model; nothing for others."""
     if not name.isidentifier():
-        return {}
+        return {}, {}
     file = files(__package__) / "places" / f"{name}.json"
     if not file.is_file():
-        return {}
-    found: dict[str, list[float]] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+        return {}, {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    places = {one: (float(x), float(y)) for one, (x, y) in found["places"].items()}
+    bends = {tuple(link.split()): float(bend) for link, bend in found["bends"].items()}
+    return places, bends

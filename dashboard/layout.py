@@ -82,7 +82,7 @@ def page(library: Library, state: State, problems: Sequence[Problem]) -> Any:
                         className="board",
                         children=[
                             _levers(model, state),
-                            _middle(model, state),
+                            _middle(library, model, state),
                             _charts(library, model, state),
                         ],
                     ),
@@ -90,6 +90,7 @@ def page(library: Library, state: State, problems: Sequence[Problem]) -> Any:
             ),
             html.Div(id="toast", role="status", className="toast", **{"aria-live": "polite"}),
             dcc.Store(id="meta", data=meta(library, state)),
+            dcc.Store(id="live"),
         ],
     )
 
@@ -237,14 +238,20 @@ def _outcomes(model: Model, language: str) -> Any:
     return html.Section(
         className="tiles",
         id="tiles",
+        tabIndex="0",
         children=[
             html.Div(
                 className="tile",
                 title=one.text(language)[1],
                 **{"data-tile": name},
                 children=[
-                    html.Div(one.text(language)[0], className="tile-label"),
-                    html.Div("–", className="tile-value"),
+                    html.Div(
+                        one.text(language)[0], className="tile-label", title=one.text(language)[0]
+                    ),
+                    html.Div(
+                        [html.Span("–", className="tile-number"), html.Span(className="tile-unit")],
+                        className="tile-value",
+                    ),
                     html.Div("", className="tile-change"),
                 ],
             )
@@ -434,7 +441,10 @@ def row(model: Model, name: str, state: State) -> Any:
                 className="lever-foot",
                 children=[
                     html.Span(className="lever-low", **{"data-number": str(low)}),
-                    _evidence(param.evidence, language),
+                    html.Span(
+                        [_evidence(param.evidence, language), html.Span(className="lever-unit")],
+                        className="lever-about",
+                    ),
                     html.Span(className="lever-high", **{"data-number": str(high)}),
                 ],
             ),
@@ -474,7 +484,7 @@ def _decimals(step: float) -> int:
 # --- diagram --------------------------------------------------------------------------------------
 
 
-def _middle(model: Model, state: State) -> Any:
+def _middle(library: Library, model: Model, state: State) -> Any:
     language = state.language
     return html.Section(
         className="column middle",
@@ -509,7 +519,9 @@ def _middle(model: Model, state: State) -> Any:
                 children=[
                     cyto.Cytoscape(
                         id="diagram",
-                        elements=diagram.elements(model, language, state.view),
+                        elements=diagram.elements(
+                            model, language, state.view, library.signs(state.model)
+                        ),
                         layout={"name": "preset", "fit": True, "padding": 24, "animate": False},
                         stylesheet=diagram.stylesheet(state.theme == "dark"),
                         style={"width": "100%", "height": "100%"},
@@ -534,24 +546,33 @@ def _loops(model: Model, state: State) -> Any:
         return html.P(say("no_loops", language), className="hint loops")
     return html.Div(
         className="loops",
-        role="group",
-        **{"aria-label": say("loops", language)},
         children=[
-            html.Button(
-                className=f"loop loop-{diagram.polarity(loop)}",
-                type="button",
-                title=_loop_help(model, name, language),
+            html.Div(
+                className="loop-chips",
+                role="group",
+                **{"aria-label": say("loops", language)},
                 children=[
-                    html.Span(name, className="loop-name"),
-                    html.Span(loop.text(language)[0], className="loop-label"),
+                    html.Button(
+                        name,
+                        className=f"loop loop-{diagram.polarity(loop)}",
+                        type="button",
+                        title=f"{loop.text(language)[0]}\n{_loop_help(model, name, language)}",
+                        **{
+                            "data-do": "loop",
+                            "data-name": name,
+                            "data-label": loop.text(language)[0],
+                            "data-kind": say(
+                                "balancing" if diagram.polarity(loop) == "B" else "reinforcing",
+                                language,
+                            ),
+                            "aria-label": f"{name}: {loop.text(language)[0]}",
+                            "aria-pressed": "true" if state.loop == name else "false",
+                        },
+                    )
+                    for name, loop in model.loops.items()
                 ],
-                **{
-                    "data-do": "loop",
-                    "data-name": name,
-                    "aria-pressed": "true" if state.loop == name else "false",
-                },
-            )
-            for name, loop in model.loops.items()
+            ),
+            html.P(say("loop_hint", language), id="loop-said", className="loop-said"),
         ],
     )
 
@@ -674,6 +695,7 @@ def chart_cards(library: Library, state: State, names: Sequence[str]) -> list[An
                     figure=charts.figure(baseline, name, language, state.theme == "dark"),
                     config=CHART_CONFIG,
                     className="plot",
+                    style={"height": f"{charts.HEIGHT}px"},
                     responsive=True,
                 ),
             ],

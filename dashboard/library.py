@@ -12,6 +12,8 @@ from typing import cast
 from flywheel.api import Model, Run, load, model_names
 from flywheel.errors import Finding, ModelError
 
+from .diagram import Signs, measured_signs
+
 DEADLINE = 5.0
 """Seconds after which a run for the page gives up and says so."""
 FIRST = "core_flywheel"
@@ -24,6 +26,7 @@ class Entry:
 
     model: Model
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+    _signs_lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @cached_property
     def _baseline(self) -> Run:
@@ -34,6 +37,16 @@ class Entry:
         """Computed at the first request and kept; two first visitors compute it once."""
         with self._lock:
             return self._baseline
+
+    @cached_property
+    def _signs(self) -> Signs:
+        return measured_signs(self.baseline)
+
+    @property
+    def signs(self) -> Signs:
+        """Signs of the links on named loops along the baseline, likewise kept."""
+        with self._signs_lock:
+            return self._signs
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,10 @@ class Library(Mapping[str, Model]):
     def baseline(self, name: str) -> Run:
         """The run without scenario and changes."""
         return self._entries[name].baseline
+
+    def signs(self, name: str) -> Signs:
+        """The measured signs of links on the named loops."""
+        return self._entries[name].signs
 
     @property
     def default(self) -> str:

@@ -144,7 +144,7 @@ def write(state: State) -> str:
 
 def number(value: float) -> str:
     """The shortest text that reads back as the same number: ``15`` rather than ``15.0``."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return repr(value).removesuffix(".0")
 
 
 def _named(

@@ -14,7 +14,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "title": ("Flywheel", "플라이휠"),
     "model": ("Model", "모델"),
     "scenario": ("Scenario", "시나리오"),
-    "as_is": ("As it happened", "실제 경로"),
     "base": ("Baseline", "기준"),
     "undo": ("Undo", "실행 취소"),
     "redo": ("Redo", "다시 실행"),
@@ -35,7 +34,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "search_none": ("No parameter matches.", "맞는 매개변수가 없습니다."),
     "reset_all": ("Reset all", "모두 되돌리기"),
     "reset_one": ("Back to the baseline", "기준값으로"),
-    "changed": ("{count} changed", "{count}개 변경"),
     "no_levers": (
         "This model names no levers. All its parameters are below.",
         "이 모델에는 레버가 없습니다. 모든 매개변수는 아래에 있습니다.",
@@ -43,7 +41,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "no_params": ("This model has no parameters.", "이 모델에는 매개변수가 없습니다."),
     "by_scenario": ("set by the scenario", "시나리오가 정함"),
     "level": ("Meadows level {level}", "메도스 {level}단계"),
-    "plausible": ("plausible {low} to {high}", "타당한 범위 {low} – {high}"),
     "guess": ("guess", "추측"),
     "estimate": ("estimate", "추정"),
     "survey": ("survey", "조사"),
@@ -56,7 +53,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "unsaid_help": ("The model does not say.", "모델에 근거가 적혀 있지 않습니다."),
     # outcomes
     "outcomes": ("Outcomes", "결과"),
-    "against": ("baseline {value}", "기준 {value}"),
+    "against": ("from {value}", "기준 {value}"),
     "same": ("as the baseline", "기준과 같음"),
     "no_outcomes": (
         "This model names no outcomes. Add a line such as: outcome last = x at 2030",
@@ -73,14 +70,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "loops": ("Loops", "순환"),
     "view_loops": ("Named loops", "이름 붙은 순환"),
     "view_all": ("Everything", "전체"),
-    "all_loops": ("All", "전체"),
     "fit": ("Fit", "맞춤"),
     "time": ("Time", "시간"),
     "play": ("Play", "재생"),
     "pause": ("Pause", "멈춤"),
-    "at_end": ("end of the run", "실행의 끝"),
     "reinforcing": ("reinforcing", "강화"),
     "balancing": ("balancing", "균형"),
+    "loop_hint": (
+        "Choose a loop to see its way through the diagram.",
+        "순환을 고르면 그림에서 경로를 보여 줍니다.",
+    ),
     "no_loops": ("This model names no loops.", "이 모델에는 이름 붙은 순환이 없습니다."),
     # charts
     "charts": ("Charts", "차트"),

@@ -83,13 +83,23 @@
 
   /* The number alone, for the two ends of a slider whose value already says the unit. */
   function short(value, spec) {
+    if (value === null || value === undefined || Number.isNaN(value)) return "–";
     if (spec && spec.kind === "time" && spec.calendar && Math.abs(value) > 1000) return date(value);
     if (spec && spec.kind === "scaled") {
       const [size, word] = scaleWord(spec, value * spec.scale);
-      const text = rounded((value * spec.scale) / size) + word;
+      const number = (value * spec.scale) / size;
+      const text = rounded(number, spec.digits > 3 && Math.abs(number) >= 1000 ? 4 : 3) + word;
       return spec.sign ? (text.startsWith("−") ? "−" + spec.sign + text.slice(1) : spec.sign + text) : text;
     }
     return rounded(spec && spec.kind === "plain" ? value * spec.scale : value);
+  }
+
+  /* What short() leaves out. */
+  function unitOf(spec) {
+    if (!spec || spec.kind === "plain") return "";
+    if (spec.kind === "time") return spec.calendar ? "" : spec.after.trim();
+    if (spec.kind === "raw") return spec.after.trim();
+    return (spec.before + (spec.sign ? "" : spec.noun) + spec.after).trim();
   }
 
   /* One scale for a whole axis: the factor to multiply with, and the caption that says it. */
@@ -121,5 +131,5 @@
     return found;
   }
 
-  window.flywheelFormat = { rounded, percent, change, date, quantity, short, axis, ticks };
+  window.flywheelFormat = { rounded, percent, change, date, quantity, short, unitOf, axis, ticks };
 })();

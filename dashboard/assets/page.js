@@ -119,14 +119,14 @@
     ask();
   }
 
+  const said = (name) => F.short(valueOf(name), M.units[name]);
   const valueOf = (name) => (name in S.values ? S.values[name] : M.defaults[name]);
   const charted = () => (S.show.length ? S.show : M.charts);
 
   function moveSlider(name) {
     if (!mounted.has(name)) return;
-    const value = valueOf(name);
-    props({ type: "lever", name }, { value });
-    props({ type: "said", name }, { children: F.quantity(value, M.units[name]) });
+    props({ type: "lever", name }, { value: valueOf(name) });
+    props({ type: "said", name }, { children: said(name) });
   }
 
   /* ---- asking the server --------------------------------------------------------------------- */
@@ -325,7 +325,7 @@
     const hidden = document.hidden;
     for (const [card, name, graph] of graphs()) {
       if (!graph || !graph._fullLayout || !shown.values[name]) continue;
-      if (hidden || card.offsetParent === null) {
+      if (hidden || !inSight(card)) {
         card.dataset.stale = "1";
         continue;
       }
@@ -333,6 +333,21 @@
     }
     markTime();
   }
+
+  /* In sight, or nearly: what is scrolled away is drawn when it comes. */
+  function inSight(card) {
+    if (card.offsetParent === null) return false;
+    const box = card.getBoundingClientRect();
+    return box.bottom > -80 && box.top < window.innerHeight + 80;
+  }
+  document.addEventListener("scroll", () => {
+    clearTimeout(inSight.timer);
+    inSight.timer = setTimeout(() => {
+      for (const [card, name, graph] of graphs()) {
+        if (card.dataset.stale && graph && graph._fullLayout && shown && inSight(card)) chart(card, name, graph);
+      }
+    }, 40);
+  }, true);
 
   function chart(card, name, graph) {
     delete card.dataset.stale;
@@ -348,7 +363,12 @@
     const stretch = top - bottom || 1;
     const fits = range && bottom >= range[0] && top <= range[1] && stretch > 0.45 * (range[1] - range[0]);
     if (fits) {
-      window.Plotly.restyle(graph, restyle, [index]);
+      if (stroked(graph, index, values)) {
+        card.dataset.loose = "1";
+        tightenSoon();
+      } else {
+        window.Plotly.restyle(graph, restyle, [index]);
+      }
       return;
     }
     const spec = M.units[name];
@@ -371,6 +391,46 @@
     );
   }
 
+  /* While a lever moves, the curve's path is written straight into the chart, a hundred times quicker
+     than a restyle; once the hand rests, plotly gets the numbers, for hovering and for pictures. */
+  function stroked(graph, index, values) {
+    const trace = graph.calcdata && graph.calcdata[index] && graph.calcdata[index][0];
+    const line = trace && trace.node3 && trace.node3.node() && one("path.js-line", trace.node3.node());
+    if (!line) return false;
+    const { xaxis, yaxis } = graph._fullLayout;
+    let path = "";
+    let pen = "M";
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (value === null) {
+        pen = "M";
+        continue;
+      }
+      path += pen + xaxis.l2p(M.grid[i]).toFixed(1) + "," + yaxis.l2p(value).toFixed(1);
+      pen = "L";
+    }
+    line.setAttribute("d", path || "M0,0");
+    return true;
+  }
+
+  let tightening = 0;
+  function tightenSoon() {
+    clearTimeout(tightening);
+    tightening = setTimeout(tighten, SETTLED);
+  }
+
+  /* One chart a frame, so that a hand that moves again never waits. */
+  function tighten() {
+    const next = graphs().find(([card]) => card.dataset.loose);
+    if (!next || !shown) return;
+    const [card, name, graph] = next;
+    delete card.dataset.loose;
+    if (graph && graph._fullLayout && shown.values[name]) {
+      window.Plotly.restyle(graph, { y: [shown.values[name]] }, [trace(graph, "run")]);
+    }
+    tightening = setTimeout(tighten, 16);
+  }
+
   function tiles() {
     for (const tile of all("[data-tile]")) {
       const name = tile.dataset.tile;
@@ -380,17 +440,24 @@
       const text = (number) =>
         number === null || number === undefined
           ? moment ? M.texts.not_reached : "–"
-          : F.quantity(number, M.units[name]);
-      one(".tile-value", tile).textContent = text(value);
+          : F.short(number, M.units[name]);
+      one(".tile-number", tile).textContent = text(value);
+      one(".tile-unit", tile).textContent = value === null ? "" : F.unitOf(M.units[name]);
       const note = one(".tile-change", tile);
       const same = value === before || (value !== null && before !== null && Math.abs(value - before) <= 1e-7 * Math.abs(before));
-      tile.dataset.change = same ? "none" : value > before ? "up" : "down";
+      tile.dataset.change = same || value === null || before === null ? "none" : value > before ? "up" : "down";
       if (same) note.textContent = M.texts.same;
       else {
-        const size = value === null || before === null || before === undefined ? "" : moment ? signed(value - before) : F.change(value, before);
-        note.textContent = `${size ? size + " · " : ""}${fill(M.texts.against, { value: text(before) })}`;
+        const size = value === null || before === null || before === undefined ? "" : moment ? signed(value - before) : compared(value, before, M.units[name]);
+        note.textContent = `${size ? size + " " : ""}${fill(M.texts.against, { value: text(before) })}`;
       }
     }
+  }
+
+  /* Where a percentage would say nothing (another sign, a base of zero), the difference in its unit. */
+  function compared(value, before, spec) {
+    if (before !== 0 && value < 0 === before < 0) return F.change(value, before);
+    return (value > before ? "+" : "") + F.short(value - before, spec);
   }
 
   const signed = (number) => (number > 0 ? "+" : "") + F.rounded(number, 3);
@@ -416,13 +483,14 @@
     if (said) said.textContent = when(M.grid[index]);
     for (const [card, name, graph] of graphs()) {
       if (!graph || !graph._fullLayout || !shown.values[name]) continue;
-      one(".chart-now", card).textContent = F.quantity(shown.values[name][index], M.units[name]);
+      one(".chart-now", card).textContent = F.short(shown.values[name][index], M.units[name]);
       let line = one(".chart-time", card);
       if (!line) {
         line = document.createElement("div");
         line.className = "chart-time";
         one(".plot", card).append(line);
       }
+      line.hidden = S.at === null;
       const axis = graph._fullLayout.xaxis;
       line.style.transform = `translateX(${axis._offset + axis.l2p(M.grid[index])}px)`;
       line.style.top = graph._fullLayout.margin.t + "px";
@@ -473,8 +541,8 @@
       paint.globalAlpha = node.hasClass("dim") ? 0.16 : 1;
       const left = centre.x - w / 2 + 8 * zoom;
       const right = centre.x + w / 2 - 8 * zoom;
-      const top = centre.y - h / 2 + 40 * zoom;
-      const bottom = centre.y + h / 2 - 7 * zoom;
+      const top = centre.y + 12 * zoom;
+      const bottom = centre.y + h / 2 - 8 * zoom;
       const [low, high] = extent([values, base.values[name]]);
       const floor = Math.min(low, 0);
       const span = high - floor || 1;
@@ -494,7 +562,7 @@
         paint.font = `${12 * zoom}px ${family}`;
         paint.textAlign = "center";
         paint.textBaseline = "alphabetic";
-        paint.fillText(F.quantity(value, M.units[name]), centre.x, centre.y - h / 2 + 34 * zoom, w - 8);
+        paint.fillText(F.short(value, M.units[name]), centre.x, centre.y + 4 * zoom, w - 8);
       }
     });
     paint.globalAlpha = 1;
@@ -524,6 +592,7 @@
     for (const button of all('[data-do="loop"]')) {
       button.setAttribute("aria-pressed", String(button.dataset.name === S.loop));
     }
+    sayLoop(S.loop);
     const graph = cy();
     if (!graph) return;
     const kind = M.loops[S.loop];
@@ -536,6 +605,21 @@
       });
     });
     sparks();
+  }
+
+  /* One line under the chips says what the chosen or pointed-at loop is. */
+  function sayLoop(name) {
+    const line = one("#loop-said");
+    if (!line) return;
+    const button = name && one(`[data-do="loop"][data-name="${CSS.escape(name)}"]`);
+    line.dataset.on = String(Boolean(button));
+    line.textContent = button ? `${name} · ${button.dataset.kind} · ${button.dataset.label}` : M.texts.loop_hint;
+  }
+  for (const [kind, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]]) {
+    document.addEventListener(kind, (event) => {
+      const button = M && event.target.closest && event.target.closest('[data-do="loop"]');
+      if (button) sayLoop(on ? button.dataset.name : S.loop);
+    });
   }
 
   function watchDiagram() {
@@ -553,6 +637,8 @@
     graph.on("add", () => setTimeout(() => { fit(); lightLoop(); }, 60));
     new ResizeObserver(() => { graph.resize(); fit(); }).observe(graph.container());
     fit();
+    if (scheme() !== (S.theme || "light")) props("diagram", { stylesheet: M.sheets[scheme()] });
+    setTimeout(lightLoop, 80);
     return true;
   }
 
@@ -594,6 +680,7 @@
     for (const row of all("[data-param]", root)) {
       const spec = M.units[row.dataset.param];
       for (const end of all("[data-number]", row)) end.textContent = F.short(Number(end.dataset.number), spec);
+      one(".lever-unit", row).textContent = F.unitOf(spec);
     }
     rows();
   }
@@ -649,8 +736,8 @@
         last = stamp;
         const index = Math.round((time - M.time.start) / M.time.save);
         props("at", { value: M.grid[Math.min(index, M.grid.length - 1)] });
+        playing = requestAnimationFrame(tick);
         if (time >= M.time.stop) stopPlaying();
-        else playing = requestAnimationFrame(tick);
       };
       playing = requestAnimationFrame(tick);
     },
@@ -799,7 +886,7 @@
     dressRows();
     for (const row of all("[data-param]")) {
       const name = row.dataset.param;
-      props({ type: "said", name }, { children: F.quantity(valueOf(name), M.units[name]) });
+      props({ type: "said", name }, { children: said(name) });
     }
     buttons();
     const names = wanted();
@@ -830,6 +917,7 @@
     },
     start(meta) {
       if (meta) begin(meta);
+      return NO();
     },
     lever(value, id) {
       if (!M || !S) {
@@ -837,28 +925,27 @@
         return NO();
       }
       const name = id.name;
-      const spec = M.units[name];
       const current = valueOf(name);
       if (!mounted.has(name)) {
         mounted.add(name);
         if (value !== current) setTimeout(() => moveSlider(name));
-        return F.quantity(current, spec);
+        return said(name);
       }
-      if (value === current) return F.quantity(current, spec);
+      if (value === current) return said(name);
       const slider = one(`[data-param="${CSS.escape(name)}"] [role="slider"]`);
       const low = slider ? Number(slider.getAttribute("aria-valuemin")) : -Infinity;
       const high = slider ? Number(slider.getAttribute("aria-valuemax")) : Infinity;
-      if ((value === low && current < low) || (value === high && current > high)) return F.quantity(current, spec);
+      if ((value === low && current < low) || (value === high && current > high)) return said(name);
       const standard = M.defaults[name];
       const step = (high - low) / 200;
       if (Math.abs(value - standard) < 0.9 * step) delete S.values[name];
       else S.values[name] = value;
-      if (valueOf(name) === current) return F.quantity(current, spec);
+      if (valueOf(name) === current) return said(name);
       moved = input && performance.now() - input < 250 ? input : performance.now();
       rows();
       ask();
       commitSoon();
-      return F.quantity(valueOf(name), spec);
+      return said(name);
     },
     pick_scenario(value) {
       const name = value === "-" || !value ? "" : value;
