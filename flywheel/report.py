@@ -59,7 +59,7 @@ def html(
     chart = figure.to_html(
         full_html=False,
         include_plotlyjs=True,
-        config={"displaylogo": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True},
         div_id="trajectories",
     )
     status = "" if run.ok else f'<p class="bad">{escape(run.status.message)}</p>'
@@ -80,7 +80,7 @@ def html(
 {status}
 {_outcomes(run, baseline, said, language)}
 <h2>{escape(said["settings"])}</h2>
-{_settings(run, said)}
+{_settings(run, said, language)}
 <h2>{escape(said["charts"])}</h2>
 <p class="quiet">{escape(said["key"])}</p>
 {chart}
@@ -118,7 +118,7 @@ def _outcomes(run: Run, baseline: Run | None, said: dict[str, str], language: st
             before = baseline.outcomes[name]
             cells += [
                 quantity(before, outcome.unit, model, language),
-                change(run.outcomes[name], before),
+                change(run.outcomes[name], before, outcome.unit, model, language),
             ]
         shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         rows.append(f'<tr><th scope="row" title="{escape(doc)}">{escape(label)}</th>{shown}</tr>')
@@ -126,11 +126,11 @@ def _outcomes(run: Run, baseline: Run | None, said: dict[str, str], language: st
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _settings(run: Run, said: dict[str, str]) -> str:
+def _settings(run: Run, said: dict[str, str], language: str) -> str:
     model = run.model
     lines = []
     if run.scenario:
-        label = model.scenarios[run.scenario].text()[0]
+        label = model.scenarios[run.scenario].text(language)[0]
         lines.append(f"<li>{escape(said['scenario'])}: {escape(label)}</li>")
     for name, value in run.overrides.items():
         declaration = model[name]
@@ -138,7 +138,7 @@ def _settings(run: Run, said: dict[str, str]) -> str:
         before = getattr(declaration, "value", None)
         was = f" ({escape(said['baseline'])} {before:.6g})" if isinstance(before, float) else ""
         shown = f" {escape(str(unit))}" if unit is not None and unit.factors else ""
-        lines.append(f"<li>{escape(declaration.text()[0])} = {value:.6g}{shown}{was}</li>")
+        lines.append(f"<li>{escape(declaration.text(language)[0])} = {value:.6g}{shown}{was}</li>")
     if not lines:
         return f"<p>{escape(said['nothing'])}</p>"
     return f"<ul>{''.join(lines)}</ul>"

@@ -174,6 +174,20 @@ def test_run_without_outcomes_prints_the_stocks(flywheel: Run) -> None:
     assert re.search(r"Things +2\.72 things", flywheel("run", "bare.fly").out)
 
 
+def test_run_speaks_korean(flywheel: Run) -> None:
+    said = flywheel(
+        "run", "core_flywheel", "--set", "churn0=0.1", "--language", "ko", "--out", "k.html"
+    )
+    assert said.code == 0
+    for word in ("결과", "기준", "2025년 고객 수", "억", "간격을 절반으로"):
+        assert word in said.out
+    page = Path("k.html").read_text()
+    assert '<html lang="ko">' in page
+    assert "베이조스 플라이휠" in page
+    assert "예측이 아닙니다" in page
+    assert flywheel("run", "growth.fly", "--language", "fr").code == 2
+
+
 def test_run_as_json(flywheel: Run) -> None:
     said = flywheel("run", "growth.fly", "--set", "rate=0.2", "--seed", "3", "--json")
     assert said.code == 0

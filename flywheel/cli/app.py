@@ -65,6 +65,7 @@ def run(
         list[Path],
         typer.Option(metavar="FILE", help="Also write .csv, .parquet or .html; repeat for more."),
     ] = [],  # noqa: B006
+    language: Annotated[str, typer.Option(help="Of labels and the HTML page: en or ko.")] = "en",
     json: Json = False,
 ) -> int:
     """Simulate a model and print its outcomes, beside the baseline when something was changed."""
@@ -78,6 +79,7 @@ def run(
         times={"start": start, "stop": stop, "step": step, "save": save, "deadline": deadline},
         seed=seed,
         out=out,
+        language=language,
         as_json=json,
     )
 

@@ -15,7 +15,14 @@ from flywheel.expr import key
 if TYPE_CHECKING:
     from flywheel.api import Model, Run
 
-Writer = Callable[["Run", "Run | None", IO[bytes]], None]
+Writer = Callable[["Run", "Run | None", str, IO[bytes]], None]
+
+_HEADS = {
+    "en": {"outcome": "outcome", "end": "at the end", "value": "value", "baseline": "baseline",
+           "change": "change"},
+    "ko": {"outcome": "결과", "end": "마지막 값", "value": "값", "baseline": "기준", "change": "변화"},
+}  # fmt: skip
+_LANGUAGES = tuple(_HEADS)
 
 
 def command(
@@ -27,11 +34,14 @@ def command(
     times: Mapping[str, str | None],
     seed: int,
     out: Sequence[Path],
+    language: str,
     as_json: bool,
 ) -> int:
     """Run a model as asked; 1 when the computation failed."""
     from flywheel.api import load
 
+    if language not in _LANGUAGES:
+        raise UsageError(f"--language is {' or '.join(_LANGUAGES)}, not {language!r}")
     writers = [(path, _writer(path)) for path in out]
     overrides = assignments(settings)
     when = {name: number(text, f"--{name}") for name, text in times.items() if text is not None}
@@ -53,13 +63,13 @@ def command(
     run = simulate(scenario, overrides)
     baseline = simulate(None, {}) if overrides or scenario else None
     for path, write in writers:
-        write_atomic(path, partial(write, run, baseline))
+        write_atomic(path, partial(write, run, baseline, language))
     if as_json:
         print_json(document(run, baseline))
     else:
         for warning in run.warnings:
             say(warning.render())
-        _print(model, run, baseline)
+        _print(model, run, baseline, language)
     if not run.ok and not as_json:
         say(failure(run))
     return 0 if run.ok else 1
@@ -107,22 +117,22 @@ def _writer(path: Path) -> Writer:
     return _WRITERS[ending]
 
 
-def _csv(run: Run, baseline: Run | None, stream: IO[bytes]) -> None:
+def _csv(run: Run, baseline: Run | None, language: str, stream: IO[bytes]) -> None:
     from flywheel.export import csv_text
 
     stream.write(csv_text(run).encode())
 
 
-def _parquet(run: Run, baseline: Run | None, stream: IO[bytes]) -> None:
+def _parquet(run: Run, baseline: Run | None, language: str, stream: IO[bytes]) -> None:
     from flywheel.export import write_parquet
 
     write_parquet(run, stream)
 
 
-def _html(run: Run, baseline: Run | None, stream: IO[bytes]) -> None:
+def _html(run: Run, baseline: Run | None, language: str, stream: IO[bytes]) -> None:
     from flywheel.report import html
 
-    stream.write(html(run, baseline=baseline).encode())
+    stream.write(html(run, baseline=baseline, language=language).encode())
 
 
 _WRITERS: dict[str, Writer] = {".csv": _csv, ".parquet": _parquet, ".html": _html}
@@ -163,45 +173,49 @@ def failure(run: Run) -> str:
     return Finding("error", "run-failed", run.status.message, run.status.span).render()
 
 
-def _print(model: Model, run: Run, baseline: Run | None) -> None:
+def _print(model: Model, run: Run, baseline: Run | None, language: str) -> None:
     """Outcomes (stocks, where a model names no outcomes), each beside its baseline."""
     from rich.table import Table
 
     from flywheel.figures.lines import exactness
     from flywheel.figures.numbers import change, quantity
 
+    said = _HEADS[language]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     if model.outcomes:
-        table.add_column("outcome")
+        table.add_column(said["outcome"])
         rows = [
             (
-                declaration.text()[0],
-                quantity(run.outcomes[name], declaration.unit, model),
+                declaration.text(language)[0],
+                quantity(run.outcomes[name], declaration.unit, model, language),
                 baseline and (baseline.outcomes[name], run.outcomes[name]),
                 declaration.unit,
             )
             for name, declaration in model.outcomes.items()
         ]
     else:
-        table.add_column("at the end")
+        table.add_column(said["end"])
         rows = [
             (
-                stock.text()[0],
-                quantity(float(run[name][-1]), stock.unit, model),
+                stock.text(language)[0],
+                quantity(float(run[name][-1]), stock.unit, model, language),
                 baseline and (float(baseline[name][-1]), float(run[name][-1])),
                 stock.unit,
             )
             for name, stock in model.stocks.items()
         ]
-    table.add_column("value", justify="right")
+    table.add_column(said["value"], justify="right")
     if baseline is not None:
-        table.add_column("baseline", justify="right")
-        table.add_column("change", justify="right")
+        table.add_column(said["baseline"], justify="right")
+        table.add_column(said["change"], justify="right")
     for label, value, pair, unit in rows:
         cells = [label, value]
         if pair:
-            cells += [quantity(pair[0], unit, model), change(pair[1], pair[0])]
+            cells += [
+                quantity(pair[0], unit, model, language),
+                change(pair[1], pair[0], unit, model, language),
+            ]
         table.add_row(*cells)
     print_table(table)
     if run.ok:
-        console().print(exactness(run), style="dim")
+        console().print(exactness(run, language), style="dim")

@@ -65,16 +65,38 @@ def percent(fraction: float, signed: bool = True) -> str:
     return f"{'+' if signed and fraction > 0 else ''}{text} %"
 
 
-def change(value: float, base: float) -> str:
-    """How far ``value`` is from ``base``: a percentage, or the difference where base is zero."""
-    if math.isnan(value) or math.isnan(base) or math.isinf(value) or math.isinf(base):
+def change(
+    value: float,
+    base: float,
+    unit: Unit | None = None,
+    model: Model | None = None,
+    language: str = "en",
+) -> str:
+    """How far ``value`` is from ``base``: a percentage.
+
+    Where a percentage says nothing (``base`` is zero, the sign turns, both are dates) it is the
+    difference, in its unit when ``unit`` and ``model`` are given.
+    """
+    if not (math.isfinite(value) and math.isfinite(base)):
         return "–"
+    difference = value - base
+    sign = "+" if difference > 0 else ""
+    noun = unit.factors[0][0] if unit is not None and unit.factors else ""
+    dates = model is not None and all(_is_date(one, noun, model) for one in (value, base))
+    if dates and len(unit.factors if unit else ()) == 1:
+        words = _PER.get(noun, {"en": ("", noun), "ko": ("", noun)})
+        size = f"{abs(difference):.1f}".removesuffix(".0")
+        if size == "0":
+            return "±0"
+        shown = f"{size} {words['en'][1]}" if language != "ko" else f"{size}{words['ko'][1]}"
+        return f"{'+' if difference > 0 else '−'}{shown}"
     if value == base:
         return "±0 %"
     if base == 0 or (value < 0) != (base < 0):
-        difference = value - base
-        return f"{'+' if difference > 0 else ''}{rounded(difference)}"
-    return percent((value - base) / abs(base))
+        if model is None or unit is None:
+            return f"{sign}{rounded(difference)}"
+        return f"{sign}{quantity(difference, unit, model, language)}"
+    return percent(difference / abs(base))
 
 
 def scale_and_base(unit: Unit | None, model: Model) -> tuple[float, Unit | None]:

@@ -97,6 +97,24 @@ def test_changes(value: float, base: float, shown: str) -> None:
     assert change(value, base) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "base", "text", "english", "korean"),
+    [
+        (-2.0, 1.5, "BUSD", "−$3.5 billion", "−35억 달러"),
+        (3.0, -1.0, "BUSD/year", "+$4 billion a year", "+연간 40억 달러"),
+        (0.2, 0.0, "Mcust", "+200 thousand customers", "+20만 customer"),
+        (2015.3, 2013.5, "year", "+1.8 years", "+1.8년"),
+        (2012.0, 2013.5, "year", "−1.5 years", "−1.5년"),
+        (2013.5, 2013.5, "year", "±0", "±0"),
+        (3.0, 2.0, "year", "+50 %", "+50 %"),
+        (3.0, 2.0, "BUSD", "+50 %", "+50 %"),
+    ],
+)
+def test_changes_in_a_unit(value: float, base: float, text: str, english: str, korean: str) -> None:
+    assert change(value, base, unit(text), MODEL) == english
+    assert change(value, base, unit(text), MODEL, "ko") == korean
+
+
 def test_percentages_have_a_sign_only_where_it_says_something() -> None:
     assert percent(0.12) == "+12 %"
     assert percent(0.12, signed=False) == "12 %"
