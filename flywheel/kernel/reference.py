@@ -139,7 +139,7 @@ class Reference:
         self, inputs: Sequence[float], start: float, step: float, seed: int = 0, member: int = 0
     ) -> list[float]:
         """The stocks at the start of the run."""
-        held = self.held(start, step, inputs, self._noise(0, step, seed, member)[0])
+        held = self.held(start, step, inputs, _row(self._noise(0, step, seed, member), 0))
         row = self.initial_row(start, inputs, held)
         return [row[self.position[s.name]] for s in self.system.stocks]
 
@@ -190,10 +190,10 @@ class Reference:
             row[place] = expression(row)
         return row
 
-    def _noise(self, steps: int, step: float, seed: int, member: int) -> list[list[float]]:
-        model_step = self.system.time.step
-        rows = draws(self.system.noises, seed, member, steps, step, model_step)
-        return [list(map(float, row)) for row in rows]
+    def _noise(self, steps: int, step: float, seed: int, member: int) -> NDArray[np.float64]:
+        noises, model_step = self.system.noises, self.system.time.step
+        # Without noise there is nothing to look up, however many steps there are.
+        return draws(noises, seed, member, steps if noises else 0, step, model_step)
 
     # Over time --------------------------------------------------------------------------------
 
@@ -235,13 +235,14 @@ class Reference:
         """The row at the start of each step, ``steps + 1`` of them."""
         advance = METHODS[method]
         noise = self._noise(steps, step, seed, member)
-        held = self.held(start, step, inputs, noise[0])
+        held = self.held(start, step, inputs, _row(noise, 0))
         first = self.initial_row(start, inputs, held)
         y = [first[self.position[s.name]] for s in self.system.stocks]
         lines = self.lines(first, step)
         for k in range(steps + 1):
             t = start + k * step
-            held = self.held(t, step, inputs, noise[k], [(line.at(k), 0.0) for line in lines])
+            flowing = [(line.at(k), 0.0) for line in lines]
+            held = self.held(t, step, inputs, _row(noise, k), flowing)
             row = self.row(t, y, inputs, held)
             yield row
             if k == steps:
@@ -262,6 +263,11 @@ class Reference:
             line.entered.append(entering(row))
         slopes = tuple((line.at(k), (line.at(k + 1) - line.at(k)) / step) for line in lines)
         return replace(held, pipelines=slopes)
+
+
+def _row(noise: NDArray[np.float64], k: int) -> list[float]:
+    """The noise of step k as plain numbers."""
+    return [float(x) for x in noise[k]] if noise.shape[1] else []
 
 
 @dataclass

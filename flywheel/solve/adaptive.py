@@ -85,8 +85,8 @@ class _AdaptiveRun:
         self.spoiled: dict[int, float] = {}
         self.places = [self.reference.position[name] for name in plan.columns]
         self.judged = [int(i) for i in np.flatnonzero(plan.judged)]
-        rows = draws(system.noises, seed, 0, grid.steps, grid.step, system.time.step)
-        self.noise = [[float(x) for x in row] for row in rows]
+        steps = grid.steps if system.noises else 0
+        self.noise = draws(system.noises, seed, 0, steps, grid.step, system.time.step)
         self.saved = 0
         self.retries = 0
         self.lines: list[Line] = []
@@ -197,17 +197,20 @@ class _AdaptiveRun:
         """The step of the grid that a time lies in."""
         return min(int((t - self.grid.start) / self.grid.step + 1e-6), self.grid.steps)
 
+    def _noise_at(self, t: float) -> list[float]:
+        return [float(x) for x in self.noise[self._index(t)]] if self.noise.shape[1] else []
+
     def _held_at(self, t: float) -> Held:
         """As a fixed-step method would hold things at a grid time: for values to save."""
         origin, slopes = self.flow
         flowing = tuple((value + slope * (t - origin), slope) for value, slope in slopes)
-        noise = self.noise[self._index(t)]
+        noise = self._noise_at(t)
         return self.reference.held(t, self.grid.step, self.inputs, noise, flowing)
 
     def _held_between(self, begin: float, end: float) -> Held:
         """Over a segment: conditions as they are in its middle, pipelines on their way."""
         middle = 0.5 * (begin + end)
-        noise = self.noise[self._index(begin)]
+        noise = self._noise_at(begin)
         origin, slopes = self.flow
         return replace(self.reference.held(middle, 0.0, self.inputs, noise, slopes), time=origin)
 

@@ -235,8 +235,8 @@ class Run:
     def error(self) -> IntegrationError:
         """How far a run with half the step (adaptive: a hundredth of the tolerance) differs.
 
-        Computed by that second run when first asked for. ``size`` is infinite when only one of the
-        two runs fails, NaN when this one has.
+        Computed by that second run when first asked for. ``size`` is infinite when only the second
+        run fails, NaN when this one has or when the deadline cuts the second one short.
         """
         if "error" not in self._kept:
             from flywheel.solve.simulation import finer
@@ -306,7 +306,7 @@ def compare(run: Run, finer: Run) -> IntegrationError:
     """The difference of two runs of the same saved times, relative to each variable's range."""
     sizes: dict[str, float] = {}
     for name in run.names:
-        if not run.ok:
+        if not run.ok or (not finer.ok and finer.status.variable is None):
             sizes[name] = math.nan
         elif not finer.ok:
             sizes[name] = math.inf

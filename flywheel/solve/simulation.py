@@ -105,7 +105,7 @@ def simulate(
     }
     name = None if chosen is None else chosen.name
     request = Request(how, name, numbers.given, again)
-    return build(plan, grid, inputs, values, request, status, used, seed)
+    return build(plan, grid, inputs, values, request, status, used, int(seed))
 
 
 def finer(run: Run) -> Run:

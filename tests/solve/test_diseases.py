@@ -105,7 +105,7 @@ def test_an_auxiliary_that_feeds_nothing_fails_the_run_too(method: str) -> None:
 def test_a_trial_step_beyond_the_edge_is_no_failure(method: str) -> None:
     """sqrt(S) draining to an equilibrium just above zero: trial steps overshoot, the answer does not."""
     text = "stock S = 1 gains g loses f\nflow f = 5 * sqrt(S)\nflow g = 0.001\n"
-    run = simulate(fw.parse(HEAD + text), method=method)
+    run = simulate(fw.parse(HEAD + text), method=method, stop=2)
     assert run.ok, run.status.message
     assert run["S"][-1] == pytest.approx((0.001 / 5) ** 2, rel=1e-2)
 
@@ -127,7 +127,7 @@ def test_a_deadline_is_met(method: str) -> None:
     simulate(model, method=method, stop=0.25, max_evaluations=10)
     begin = monotonic()
     run = simulate(model, method=method, deadline=0.2, max_evaluations=10**9)
-    assert monotonic() - begin < 2.0  # far less on a quiet machine; without it, minutes
+    assert monotonic() - begin < 2.0  # without it, much longer
     assert not run.ok
     assert "0.2 seconds" in run.status.message
 
@@ -139,9 +139,9 @@ def test_a_deadline_is_met_by_a_fixed_step(engine: str) -> None:
     model = fw.parse(HEAD + text)
     simulate(model, engine=engine)
     begin = monotonic()
-    step = 2.0**-24 if engine == "llvm" else 2.0**-14
+    step = 2.0**-24 if engine == "llvm" else 2.0**-16
     run = simulate(model, step=step, deadline=0.2, engine=engine, max_evaluations=10**10)
-    assert monotonic() - begin < 2.0  # far less on a quiet machine; without it, minutes
+    assert monotonic() - begin < 2.0  # without it, much longer
     assert not run.ok
     assert "0.2 seconds" in run.status.message
     assert np.isfinite(run["x"][0])
