@@ -36,6 +36,12 @@ _REACH = {"euler": (0.0,), "rk4": (0.5, 0.5, 1.0, 0.0)}
 # Where in a row of the series array the stage reads: the start, middle or end of the step.
 _PLACES = {"euler": (0,), "rk4": (0, 1, 1, 2)}
 
+# Likely and unlikely ways on; the module's own numbers for metadata.
+_TAIL = '!0 = !{!"branch_weights", i32 10000, i32 1}\n'
+_AVX512 = """declare {t} @llvm.x86.avx512.mask.scalef.pd.512({t}, {t}, {t}, i8, i32)
+declare {t} @llvm.x86.avx512.mask.getexp.pd.512({t}, {t}, i8, i32)
+declare {t} @llvm.x86.avx512.mask.getmant.pd.512({t}, i32, {t}, i8, i32)
+"""
 _HEAD = """target triple = "{triple}"
 declare double @flywheel_sin(double)
 declare double @flywheel_cos(double)
@@ -97,6 +103,8 @@ class _Scope:
         self.parent = parent
         self.values: dict[int, Value | Mask] = {}
         self.leaves: dict[str, Leaf] = parent.leaves if parent else {}
+        self.kept: Callable[[int], Value | None] = parent.kept if parent else lambda _: None
+        """Loads what a slower pace has computed; None for other nodes."""
 
     def known(self, node: int) -> Value | Mask | None:
         found = self.values.get(node)
@@ -119,7 +127,7 @@ class _Scope:
     def get(self, node: int) -> Value | Mask:
         found = self.known(node)
         if found is None:
-            found = self.values[node] = self._make(node)
+            found = self.values[node] = self.kept(node) or self._make(node)
         return found
 
     def _make(self, position: int) -> Value | Mask:
@@ -144,10 +152,10 @@ class _Scope:
                 name = str(node.data)
                 return emit.lookup(name, self.number(node.args[0]), *self.program.lookups[name])
             case "powfix":
-                exponent = self.program.graph.value(node.args[2])
-                plain = exponent is not None and exponent - exponent == 0.0 and exponent != 0.0
-                size, base, power, parity = (self.number(arg) for arg in node.args)
-                return emit.powfix(size, base, power, parity, plain)
+                size, base, power, bound = (self.number(arg) for arg in node.args[:4])
+                # The parity is read where it is needed, seldom: in a branch of its own.
+                seldom = _Scope(emit, self.program, self)
+                return emit.powfix(size, base, power, bound, lambda: seldom.number(node.args[4]))
             case _:
                 made: Value = getattr(emit, node.op)(*(self.number(arg) for arg in node.args))
                 return made
@@ -176,12 +184,18 @@ def _text(emit: Emitter, triple: str, function: str) -> str:
     if emit.lanes > 1:
         kinds = f"<{emit.lanes} x ptr>, i32, <{emit.lanes} x i1>, {emit.t}"
         gather = f"declare {emit.t} @llvm.masked.gather.{emit.suffix}.v{emit.lanes}p0({kinds})"
+    if emit.avx512:
+        gather += "\n" + _AVX512.format(t=emit.t)
     head = _HEAD.format(triple=triple, t=emit.t, s=emit.suffix, gather=gather)
-    return "\n".join([head, *emit.helpers.values(), function])
+    return "\n".join([head, *emit.helpers.values(), function, _TAIL])
 
 
-def fixed_step(program: Program, method: Method, lanes: int, triple: str) -> tuple[str, Layout]:
+def fixed_step(
+    program: Program, method: Method, lanes: int, triple: str, *, avx512: bool = False
+) -> tuple[str, Layout]:
     """The module that integrates a program with fixed steps, and its scratch layout.
+
+    With ``avx512`` the text may use that processor's own instructions (eight lanes only).
 
     ``void fixed(inputs, series, noise, noise_row, out, bad, scratch, members, steps, every,
     noise_rows, start, dt)`` with arrays (lanes innermost, groups = members / lanes rounded up):
@@ -189,14 +203,14 @@ def fixed_step(program: Program, method: Method, lanes: int, triple: str) -> tup
     noise_row [steps+1] integers, bad [groups] integers: the first step at whose start a state was not
     finite, or -1; and out [members][steps/every + 1][V] scalars. There is at least one member.
     """
-    return _FixedStep(program, method, lanes).build(triple)
+    return _FixedStep(program, method, Emitter(lanes, avx512=avx512)).build(triple)
 
 
 class _FixedStep:
-    def __init__(self, program: Program, method: Method, lanes: int) -> None:
+    def __init__(self, program: Program, method: Method, emit: Emitter) -> None:
         self.program = program
         self.method = method
-        self.emit = Emitter(lanes)
+        self.emit = emit
         graph = program.graph
         pipe_inputs = [pipe[0] for pipe in program.pipes]
         pipe_starts = [node for pipe in program.pipes for node in pipe[1:]]
@@ -236,16 +250,14 @@ class _FixedStep:
 
     def outer(self, scope: _Scope, slower: Pace) -> None:
         """Make kept values of slower paces known to a scope: loaded where first used."""
-        inner_get = scope.get
 
-        def get(node: int) -> Value | Mask:
+        def load(node: int) -> Value | None:
             place = self.kept.get(node)
-            slow = place is not None and self.program.graph.paces[node] <= slower
-            if slow and scope.known(node) is None:
-                scope.values[node] = self.emit.load(self.scratch(place or 0))
-            return inner_get(node)
+            if place is None or self.program.graph.paces[node] > slower:
+                return None
+            return self.emit.load(self.scratch(place))
 
-        scope.get = get  # type: ignore[method-assign]
+        scope.kept = load
 
     # The module --------------------------------------------------------------------------------
 
@@ -335,8 +347,9 @@ class _FixedStep:
         ratio = emit.round(ratio)
         longest = emit.splat(emit.put("sitofp i64 %steps to double"))
         longest = emit.add(longest, emit.const(1.0))
-        ratio = emit.pick(emit.fcmp("olt", ratio, longest), ratio, longest)
+        # In this order a delay that is no number is one step, and an endless one lasts the run.
         ratio = emit.pick(emit.fcmp("ogt", ratio, emit.const(1.0)), ratio, emit.const(1.0))
+        ratio = emit.pick(emit.fcmp("olt", ratio, longest), ratio, longest)
         whole = emit.put(f"fptosi {emit.t} {ratio.text} to {emit.i}")
         emit.do(f"store {emit.i} {whole}, ptr {self.scratch(layout.first + number)}, align 8")
         # The last slot of the history is never fed: it holds the initial value.
@@ -355,8 +368,9 @@ class _FixedStep:
     def _step(self) -> None:
         """Everything of the pace of a step; watches the states."""
         emit, program, layout = self.emit, self.program, self.layout
+        before = emit.block
         emit.do("step:")
-        emit.do("%k = phi i64 [ 0, %group ], [ %k.next, %advance ]")
+        emit.do(f"%k = phi i64 [ 0, %{before} ], [ %k.next, %advance ]")
         emit.do("%save.row = udiv i64 %k, %every")
         emit.do("%save.k = mul i64 %save.row, %every")
         emit.do("%is.save = icmp eq i64 %save.k, %k")
@@ -444,9 +458,10 @@ class _FixedStep:
         """One evaluation of the equations; the first of a step also saves and feeds pipelines."""
         emit, program, layout = self.emit, self.program, self.layout
         stages = len(_TIMES[self.method])
+        before = emit.block
         emit.do("stage:")
         if stages > 1:
-            emit.do("%s = phi i64 [ 0, %step ], [ %s.next, %further ]")
+            emit.do(f"%s = phi i64 [ 0, %{before} ], [ %s.next, %further ]")
         else:
             emit.do("%s = add i64 0, 0")
         emit.do("%c.p = getelementptr inbounds double, ptr @stage.time, i64 %s")
@@ -491,8 +506,6 @@ class _FixedStep:
         emit.do("br i1 %is.save, label %save, label %after")
         emit.do("save:")
         inner = _Scope(emit, program, scope)
-        inner.leaves = scope.leaves
-        self.outer(inner, Pace.STEP)
         for number, node in enumerate(program.outputs):
             emit.store(inner.number(node), self.scratch(layout.saved + number))
         self._spread_save()
@@ -513,9 +526,10 @@ class _FixedStep:
             emit.do("br label %after")
             return
         source = self.scratch(self.layout.saved)
+        before = emit.block
         emit.do("br label %member")
         emit.do("member:")
-        emit.do("%lane = phi i64 [ 0, %save ], [ %lane.next, %member.end ]")
+        emit.do(f"%lane = phi i64 [ 0, %{before} ], [ %lane.next, %member.end ]")
         emit.do("%to.o = mul i64 %lane, %out.n")
         emit.do("%to = getelementptr inbounds i8, ptr %out.k, i64 %to.o")
         emit.do(f"%from = getelementptr inbounds double, ptr {source}, i64 %lane")
@@ -624,7 +638,6 @@ def rates_function(program: Program, triple: str) -> str:
     ):
         emit.do(f"{label}:")
         inner = _Scope(emit, program, scope)
-        inner.leaves = scope.leaves
         inner.emit_in_order(reachable(program, roots))
         for number, node in enumerate(roots):
             emit.store(inner.number(node), _byte(emit, f"%{array}", 8 * number))

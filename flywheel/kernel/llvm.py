@@ -46,6 +46,11 @@ def host() -> tuple[str, str]:
     return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
+def has_avx512() -> bool:
+    """Whether this processor has AVX-512 (its foundation is all the kernel uses)."""
+    return bool(binding.get_host_cpu_features().get("avx512f", False))
+
+
 def compile_fixed(program: Program, method: Method, lanes: int = LANES) -> FixedKernel:
     """The fixed-step integrator of a program, from the cache if it was compiled before."""
     if program.external_switches:
@@ -162,7 +167,8 @@ class FixedKernel:
         self.program = program
         self.method = method
         self.lanes = lanes
-        assembly, self._layout = fixed_step(program, method, lanes, triple())
+        avx512 = machine is None and has_avx512()
+        assembly, self._layout = fixed_step(program, method, lanes, triple(), avx512=avx512)
         self._code = _Code(assembly, machine)
         self._call = self._code.function("fixed", *[_P] * 7, *[_I] * 4, _D, _D)
         self._local = threading.local()

@@ -96,9 +96,11 @@ def _pow(graph: Graph, base: int, exponent: int) -> int | None:
     log = graph.add("ln", graph.add("abs", base))
     size = graph.add("exp", graph.add("mul", exponent, log))
     # What exp(y log|x|) cannot know: the sign of the base, and the powers that are 1 whatever
-    # the other number is. The parity of the exponent is a node of its own: it seldom changes.
+    # the other number is. The bound above which bases need no such care and the parity of the
+    # exponent are nodes of their own: they seldom change.
+    bound = graph.add("powbound", exponent)
     parity = graph.add("parity", exponent)
-    return graph.intern("powfix", (size, base, exponent, parity))
+    return graph.intern("powfix", (size, base, exponent, bound, parity))
 
 
 def _whole_power(graph: Graph, base: int, power: int) -> int:

@@ -14,6 +14,13 @@ from flywheel.kernel.ir import lower
 from flywheel.model import Aux, Model, Param, Stock, Time
 
 
+@pytest.fixture(autouse=True, params=["own", "common"])
+def _instructions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything twice: with the processor's own instructions, and with those that all have."""
+    if request.param == "common":
+        monkeypatch.setattr(llvm, "has_avx512", lambda: False)
+
+
 def kernel_values(expr: object, xs: np.ndarray, ys: np.ndarray | None = None) -> np.ndarray:
     """An expression of x (and y) at many points, through the kernel."""
     declared = (
@@ -23,11 +30,9 @@ def kernel_values(expr: object, xs: np.ndarray, ys: np.ndarray | None = None) ->
         Aux(name="f", equation=expr),  # type: ignore[arg-type]
     )
     system = expand(Model(name="f", time=Time(0.0, 1.0, 1.0, 1.0), declarations=declared))
-    kernel = llvm.compile_fixed(lower(system, ["f"]), "euler")
+    kernel = llvm.FixedKernel(lower(system, ["f"]), "euler", llvm.LANES)
     inputs = np.column_stack([xs, np.zeros_like(xs) if ys is None else ys])
-    out, _ = kernel.run(
-        inputs, start=0.0, step=1.0, steps=0, every=1, series=np.zeros((1, 3, 0))
-    )
+    out, _ = kernel.run(inputs, start=0.0, step=1.0, steps=0, every=1, series=np.zeros((1, 3, 0)))
     return out[:, 0, 0]
 
 
