@@ -51,8 +51,9 @@ def main(checkout: Path) -> None:
     assert answer.status_code == 200, answer.status
     assert b"Flywheel" in answer.data
     for asset in (Path(import_module("flywheel.dashboard").__file__).parent / "assets").glob("*.*"):
-        found = client.get(f"/assets/{asset.name}", headers={"Host": "127.0.0.1"})
-        assert found.status_code == 200, asset
+        with client.get(f"/assets/{asset.name}", headers={"Host": "127.0.0.1"}) as found:
+            assert found.status_code == 200, asset
+            assert found.data == asset.read_bytes()
     sys.stdout.write(f"flywheel {flywheel.__version__} works from {home.parent}\n")
 
 
