@@ -161,7 +161,7 @@ class _Lowering:
         self.equations = {equation.name: equation.expr for equation in system.equations}
         self.switches = {switch.name: n for n, switch in enumerate(system.switches)}
         self.pipes = {pipe.name: n for n, pipe in enumerate(system.pipelines)}
-        self.series = {series.name: n for n, series in enumerate(system.series)}
+        self.series: dict[str, int] = {}
         self.noises = {noise.name: n for n, noise in enumerate(system.noises)}
         self.inputs = {name: n for n, name in enumerate(system.inputs)}
         self.lookups = {look.name: (look.xs, look.ys, look.extrapolate) for look in system.lookups}
@@ -171,6 +171,9 @@ class _Lowering:
 
     def program(self, names: tuple[str, ...]) -> Program:
         self.positions = {name: n for n, name in enumerate(self._needed(names))}
+        read = self._read_anywhere(names)
+        kept = [series.name for series in self.system.series if series.name in read]
+        self.series = {name: n for n, name in enumerate(kept)}
         # Everything is visited in the system's own order first: recursion then never goes deep.
         for name in self.system.initial_order:
             if name not in self.stocks or name in self.positions:
@@ -300,6 +303,14 @@ class _Lowering:
             elif name in self.equations:
                 pending.extend(read_names(self.equations[name]))
         return seen
+
+    def _read_anywhere(self, roots: Iterable[str]) -> set[str]:
+        """Every name that is read during the run or at its start."""
+        pipes = self.system.pipelines
+        starts = [e for p in pipes for e in (p.initial, p.delay)]
+        starts += [stock.initial for stock in self.system.stocks]
+        at_start = (name for expr in starts for name in read_names(expr))
+        return self._reached([*roots, *at_start])
 
     def _needed(self, roots: Iterable[str]) -> list[str]:
         """The stocks among what the roots depend on, in the system's order."""

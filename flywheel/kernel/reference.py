@@ -284,9 +284,11 @@ class Line:
 
 
 def stages(delay: float, step: float) -> int:
-    """A delay in whole steps, at least one; nothing ever leaves a delay that is not finite."""
+    """A delay in whole steps, at least one; NaN counts as one, an endless delay never ends."""
     steps = ieee.divide(delay, step)
-    return max(1, round(steps)) if math.isfinite(steps) else sys.maxsize if steps > 0 else 1
+    if steps == math.inf:
+        return sys.maxsize
+    return max(1, round(steps)) if math.isfinite(steps) else 1
 
 
 # Methods ----------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ compiled beside it in a thread, and changes over when the code is there.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ from flywheel.solve.grid import Grid
 
 if TYPE_CHECKING:
     from flywheel.kernel.assembly import Method
+
+T = TypeVar("T")
 
 BACKGROUND_ABOVE = 500
 """Operations above which a system is compiled in the background."""
@@ -123,8 +126,7 @@ class Upgrading:
     def _current(self) -> FixedEngine:
         better = self._better
         if better is not None and better.done():
-            # A system that cannot be compiled stays with the reference.
-            if better.exception() is None:
+            if compiled(better):
                 self._engine = better.result()
             self._better = None
         return self._engine
@@ -141,6 +143,15 @@ class Upgrading:
         return self._current().run(
             inputs, grid, seed=seed, first_member=first_member, deadline=deadline
         )
+
+
+def compiled(work: Future[T]) -> bool:
+    """Whether finished work brought code. If not, the reference goes on, but not in silence."""
+    problem = work.exception()
+    if problem is not None:
+        message = f"this model could not be compiled and runs slowly instead: {problem}"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return problem is None
 
 
 class CompiledEngine:
@@ -229,7 +240,8 @@ class CompiledEngine:
         kept = self._series
         if kept is not None and kept[0] == grid:
             return kept[1]
-        table = series_table(self._system.series, grid)
+        read = [one for one in self._system.series if one.name in self._kernel.program.series]
+        table = series_table(read, grid)
         if table.nbytes <= _TABLE_KEPT:
             self._series = (grid, table)
         return table

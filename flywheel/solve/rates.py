@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from flywheel.kernel.assembly import reachable
 from flywheel.kernel.interpolate import series_value
 from flywheel.kernel.ir import Program, lower
 from flywheel.kernel.reference import Held, Reference
@@ -55,10 +54,12 @@ class CompiledSlopes:
     def __init__(
         self, system: System, kernel: RatesKernel, inputs: Sequence[float], held: Held
     ) -> None:
-        self._series = [(place, system.series[place]) for place in _series_read(kernel.program)]
+        own = {series.name: place for place, series in enumerate(system.series)}
+        read = [own[name] for name in kernel.program.series]
+        self._series = [(n, place, system.series[place]) for n, place in enumerate(read)]
         self._pipelines = range(len(system.pipelines))
         self._switches = np.zeros(max(1, len(system.switches)))
-        self._now = np.zeros(max(1, len(system.series)))
+        self._now = np.zeros(max(1, len(read)))
         self._noise = np.zeros(max(1, len(system.noises)))
         self._pipes = np.zeros(max(1, len(system.pipelines)))
         self._rates = np.zeros(max(1, len(system.stocks)))
@@ -77,20 +78,14 @@ class CompiledSlopes:
 
     def __call__(self, t: float, y: Array) -> Array:
         held = self._held
-        for place, series in self._series:
-            self._now[place] = series_value(series, held.series[place], t)
+        for n, place, series in self._series:
+            self._now[n] = series_value(series, held.series[place], t)
         for place in self._pipelines:
             value, slope = held.pipelines[place]
             self._pipes[place] = value + slope * (t - held.time)
         state = np.ascontiguousarray(y, dtype=np.float64)
         self._call(t, state, self._rates, self._unused, False, self._start, 1.0)
         return self._rates[: self._count].copy()
-
-
-def _series_read(program: Program) -> list[int]:
-    """Positions of the series that the rates depend on; most models only compare with theirs."""
-    nodes = (program.graph.nodes[n] for n in reachable(program, program.rates))
-    return sorted({int(node.data or 0) for node in nodes if node.op == "series"})
 
 
 class RatesEngine:
@@ -113,7 +108,7 @@ class RatesEngine:
     def slopes(self, inputs: Sequence[float], held: Held) -> Slopes:
         """The rates of a run with these inputs."""
         kernel = self._kernel
-        if kernel is None or not kernel.done() or kernel.exception() is not None:
+        if kernel is None or not kernel.done() or not engines.compiled(kernel):
             return ReferenceSlopes(self._reference, inputs, held)
         return CompiledSlopes(self._system, kernel.result(), inputs, held)
 

@@ -55,7 +55,9 @@ def by_kernel(
         step=step,
         steps=steps,
         every=every,
-        series=series_table(system.series, start, step, steps),
+        series=series_table(
+            tuple(s for s in system.series if s.name in kernel.program.series), start, step, steps
+        ),
         noise=np.array(rows),
         noise_row=np.arange(steps + 1),
     )
