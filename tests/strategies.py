@@ -56,7 +56,7 @@ _SERIES: dict[str, tuple[tuple[float, float, bool, str, str], ...]] = {
 _TRICKY = [
     "total", "mean", "peak", "trough", "at", "from", "to", "in", "of", "by", "once", "when", "then",
     "step", "save", "scenario", "param", "stock", "hold", "series", "error", "level", "cost", "guess",
-    "model", "check", "gains", "loses", "smooth", "max", "e", "E1", "base", "활성_고객", "größe", "x²".replace("²", "2"),
+    "model", "check", "gains", "loses", "smooth", "max", "e", "E1", "base", "활성_고객", "größe",
 ]  # fmt: skip
 _RESERVED = {"time", "and", "or", "not", "if"}
 _CALLED = set(FUNCTIONS) | {"base"}
@@ -298,7 +298,7 @@ def models(
     ``kinds`` are the kinds of functions in its equations. Its data lines read ``DATA_FILE`` in
     ``DATA_FOLDER``; there are none without ``data``.
     """
-    pool = draw(names(26))
+    own_name, *pool = draw(names(26))
 
     def take(least: int, most: int) -> list[str]:
         count = draw(st.integers(least, most))
@@ -362,9 +362,8 @@ def models(
         lines.append(Scenario(**draw(_common(name)), settings=draw(_settings(params, stocks))))
     path = [*stocks[:1], *flows[:2]]
     for name in take(0, 2):
-        if len(path) > 1 and f"R{name}" not in pool:
-            common = draw(_common(f"R_{name}"))
-            lines.append(Loop(**common, path=(*path, path[0])))
+        if len(path) > 1:
+            lines.append(Loop(**draw(_common(f"R_{name}_loop")), path=(*path, path[0])))
     for name in take(0, 2):
         when = draw(st.just(()) | _settings(params, stocks))
         scenario = "" if when or not scenarios else draw(st.sampled_from(["", *scenarios]))
@@ -376,7 +375,7 @@ def models(
         lines.append(
             Check(**draw(_common(name)), claim=claim, when=when, scenario=scenario, **window)
         )
-    common = draw(_common(pool.pop()))
+    common = draw(_common(own_name))
     return Model(
         name=common["name"],
         time=time,

@@ -76,7 +76,9 @@ def _block_lines(block: Block) -> list[str]:
     lines: list[str] = []
     for row in block.rows:
         tail = f"  {comment_text(row.comment)}" if row.comment is not None else ""
-        if row.role == "comment":
+        if row.role == "blank":
+            lines.append("")
+        elif row.role == "comment":
             lines.append(INDENT + comment_text(row.comment or ""))
         elif row.role in ("doc", "translation"):
             texts = [token.text for token in row.tokens]

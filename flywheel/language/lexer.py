@@ -73,6 +73,8 @@ class Block:
     rows: list[Row] = field(default_factory=list)
     above: list[Row] = field(default_factory=list)
     """Comment and blank lines before it."""
+    last: Token | None = None
+    """The last token of the declaration itself."""
     broken: bool = False
     """A finding about its characters has been made: it cannot be parsed."""
 
@@ -115,10 +117,8 @@ SYMBOLS: dict[str, str] = {
 
 _NO_WORDS = frozenset({"NUMBER", "STRING", "COMPARISON", *SYMBOLS.values()})
 
-# After one of these a line cannot be complete, so the next indented line goes on with it.
-_OPEN_ENDED = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "CARET", "LPAR", "COMMA", "COLON",
-                         "EQUAL", "LSQB", "RANGE", "ARROW", "DEVIATION", "COMPARISON"})  # fmt: skip
-_OPEN_WORDS = frozenset({"and", "or", "not", "then", "when", "series", "by"})
+# Words that a text can follow inside a declaration; any other is the code of a translation.
+_BEFORE_TEXT = frozenset({"series", "survey", "guess", "estimate", "measured"})
 
 
 def read(source: Source) -> Text:
@@ -166,13 +166,14 @@ def read(source: Source) -> Text:
                 )
         else:
             assert block is not None
-            row.role = _role(block, tokens, depth)
+            row.role = _role(block, tokens)
             # Comments between the lines of a block stay inside it.
             block.rows.extend(waiting)
             waiting = []
         block.rows.append(row)
         block.broken = block.broken or fault is not None
         if row.role in ("head", "more"):
+            block.last = tokens[-1] if tokens else block.last
             for token in tokens:
                 if token.type in ("LPAR", "LSQB"):
                     depth += 1
@@ -202,29 +203,19 @@ def too_deep(span: Span | None) -> Finding:
     )
 
 
-def _role(block: Block, tokens: list[Token], depth: int) -> str:
+def _role(block: Block, tokens: list[Token]) -> str:
     """Whether an indented line documents, translates or continues its block."""
-    last = next((t for row in reversed(block.rows) for t in reversed(row.tokens)), None)
-    open_ended = depth > 0 or (
-        last is not None
-        and block.rows[-1].role in ("head", "more")
-        and (last.type in _OPEN_ENDED or (last.type == "WORD" and last.key in _OPEN_WORDS))
-    )
-    if not tokens:
+    if not tokens or any(token.type != "STRING" for token in tokens[1:]):
         return "more"
-    if all(token.type == "STRING" for token in tokens):
-        wanted = last is not None and (last.type == "EQUAL" or last.text == "series")
-        return "more" if depth > 0 or (open_ended and wanted) else "doc"
-    if open_ended:
-        return "more"
-    if (
-        tokens[0].type == "WORD"
-        and len(tokens) > 1
-        and all(token.type == "STRING" for token in tokens[1:])
-        and tokens[0].key not in ("series", "survey", "guess", "estimate", "measured")
-    ):
-        return "translation"
-    return "more"
+    if tokens[0].type == "STRING":
+        # A text after "=" or "series" is the path or the series of a data line.
+        first, last = block.rows[0].tokens[:1], block.last
+        wanted = last is not None and (
+            last.type == "EQUAL" or (last.key == "series" and first[0].key == "data")
+        )
+        return "more" if wanted else "doc"
+    named = tokens[0].type == "WORD" and tokens[0].key not in _BEFORE_TEXT
+    return "translation" if named and len(tokens) > 1 else "more"
 
 
 def _is_declaration(block: Block, tokens: list[Token]) -> bool:

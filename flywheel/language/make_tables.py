@@ -18,9 +18,12 @@ def compute(grammar: str) -> dict[str, Any]:
 
     lark = Lark(grammar, parser="lalr", lexer="basic", start=STARTS, maybe_placeholders=False)
     table = lark.parser.parser._parse_table
-    numbers = {rule: number for number, rule in enumerate(lark.rules)}
+    # Lark numbers by hash values, which change from process to process; the file must not.
+    ordered = sorted(lark.rules, key=lambda rule: (rule.origin.name, str(rule), str(rule.alias)))
+    numbers = {rule: number for number, rule in enumerate(ordered)}
+    places = _renumbered(table.states, list(table.start_states.values()), Shift)
     rules = []
-    for rule in lark.rules:
+    for rule in ordered:
         symbols = list(enumerate(rule.expansion))
         everything = rule.options.keep_all_tokens
         kept = [
@@ -34,7 +37,8 @@ def compute(grammar: str) -> dict[str, Any]:
     states: list[dict[str, int]] = [{} for _ in table.states]
     for state, actions in table.states.items():
         for symbol, (action, argument) in sorted(actions.items()):
-            states[state][symbol] = argument if action is Shift else -numbers[argument] - 1
+            code = places[argument] if action is Shift else -numbers[argument] - 1
+            states[places[state]][symbol] = code
     return {
         "grammar": grammar,
         "keywords": {
@@ -42,11 +46,26 @@ def compute(grammar: str) -> dict[str, Any]:
             for terminal in sorted(lark.terminals, key=lambda terminal: terminal.name)
             if terminal.pattern.type == "str" and terminal.pattern.value.isalpha()
         },
-        "start": dict(table.start_states),
-        "end": dict(table.end_states),
+        "start": {name: places[state] for name, state in sorted(table.start_states.items())},
+        "end": {name: places[state] for name, state in sorted(table.end_states.items())},
         "rules": rules,
         "states": states,
     }
+
+
+def _renumbered(states: Any, starts: list[int], shift: Any) -> dict[int, int]:
+    """New numbers for the states: in the order in which they are reached, by sorted symbols."""
+    places: dict[int, int] = {}
+    waiting = starts
+    while waiting:
+        state = waiting.pop(0)
+        if state not in places:
+            places[state] = len(places)
+            actions = sorted(states[state].items())
+            waiting += [argument for _, (action, argument) in actions if action is shift]
+    for state in states:
+        places.setdefault(state, len(places))
+    return places
 
 
 def write() -> None:

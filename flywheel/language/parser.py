@@ -182,22 +182,32 @@ class Refused(Exception):
 
 _NODES = _Nodes()
 _RESERVED = frozenset({"and", "or", "not"})
-_ENDS = frozenset({"at", "from", "to", "discount", "and", "or", "by", "then"})
+ENDS = frozenset({"at", "from", "to", "discount", "and", "or", "by", "then"})
+"""After a word that may be a name or a keyword, these make it a name: ``total at 2030``."""
 
 
-def _opens_operand(word: Token, after: Token | None) -> bool:
+def _opens_operand(tokens: Sequence[Token], index: int) -> bool:
     """Whether a word that could be a keyword or a name is the keyword: something follows it that it
     can apply to. ``total x at 2030`` is a total, ``total at 2030`` a variable of that name.
     """
+    word = tokens[index]
     if word.key in _RESERVED:
         return True
-    if after is None:
+    if index + 1 == len(tokens):
         return False
+    after = tokens[index + 1]
+    if word.key == "when" and index + 2 < len(tokens) and tokens[index + 2].type == "EQUAL":
+        return True
     if word.key == "time":
         return after.type == "WORD" and after.key == "of"
+    if word.key == "scenario":
+        return after.type == "WORD"
     if after.type == "WORD":
-        return after.key not in _ENDS
-    return after.type in ("NUMBER", "LPAR", "MINUS", "PLUS")
+        return after.key not in ENDS
+    if after.type == "MINUS":
+        # "total -x" is the total of -x; "total - x" subtracts from a variable of that name.
+        return index + 2 < len(tokens) and tokens[index + 2].column == after.end
+    return after.type in ("NUMBER", "LPAR")
 
 
 def parse_tokens(tokens: Sequence[Token], start: str) -> Any:
@@ -221,10 +231,7 @@ def parse_tokens(tokens: Sequence[Token], start: str) -> Any:
         elif token.type == "WORD":
             kind = "NAME"
             keyword = keywords.get(token.key)
-            if keyword in actions and (
-                "NAME" not in actions
-                or _opens_operand(token, tokens[index + 1] if index + 1 < count else None)
-            ):
+            if keyword in actions and ("NAME" not in actions or _opens_operand(tokens, index)):
                 kind = str(keyword)
             token.type = kind
         else:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flywheel.errors import Source, UsageError
+from flywheel.errors import ModelError, Source, UsageError
 from flywheel.expr import COMPARISONS, Binary, Call, Expr, Name, Number, Unary, key
-from flywheel.language.build import parse_block
+from flywheel.language.build import parse_blocks
 from flywheel.language.formatter import INDENT, comment_text, format_blocks
 from flywheel.language.lexer import quote, read
-from flywheel.language.parser import number_value
+from flywheel.language.parser import ENDS, number_value
 from flywheel.model import (
     Aux,
     Check,
@@ -101,7 +101,8 @@ def _bare(expr: Expr) -> tuple[str, int]:
 def print_model(model: Model) -> str:
     """The text of a model, in the agreed shape.
 
-    Raises UsageError for a model that no text can say (a number that is not finite).
+    Raises UsageError for a model that no text can say: a number that is not finite, a name that is
+    no name.
     """
     lines = [*_comments(model.comments)]
     label = f" {quote(model.label)}" if model.label else ""
@@ -117,8 +118,12 @@ def print_model(model: Model) -> str:
         lines += _texts(declaration.doc, declaration.translations)
     lines += _comments(model.closing_comments)
     text = read(Source(model.name, "\n".join(lines)))
-    for block in text.blocks:
-        parse_block(block)
+    try:
+        parse_blocks(text)
+    except ModelError as error:
+        reason = error.findings[0].message
+        message = f"the model {model.name!r} cannot be written as text: {reason}"
+        raise UsageError(message) from None
     return format_blocks(text)
 
 
@@ -266,7 +271,7 @@ def _outcome(d: Outcome) -> str:
     if d.measure in ("at", "value"):
         text += _after_word(d.expr, _MEASURE_WORDS)
     else:
-        text += f"{d.measure} {print_expr(d.expr)}"
+        text += f"{d.measure} {_after_word(d.expr, ENDS)}"
     if d.at is not None:
         text += f" at {print_number(d.at)}"
     text += _stretch(d.since, d.until)
@@ -290,7 +295,7 @@ def _lever(d: Lever) -> str:
         text += f" level {d.level}"
     if d.cost is not None:
         once = "once " if d.once else ""
-        cost = print_expr(d.cost) if d.once else _after_word(d.cost, frozenset({"once"}))
+        cost = _after_word(d.cost, ENDS if d.once else frozenset({"once"}))
         text += f" cost {once}{cost}"
     return text
 
