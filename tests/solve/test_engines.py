@@ -85,13 +85,14 @@ def test_a_large_system_answers_before_it_is_compiled(monkeypatch: pytest.Monkey
     assert simulate(large(90)).engine == "llvm"
 
 
-def test_a_system_that_cannot_be_compiled_stays_with_the_oracle() -> None:
+def test_a_system_that_cannot_be_compiled_stays_with_the_oracle_and_says_so() -> None:
     plan = plan_for(fw.parse(TEXT))
     slow = ReferenceEngine(plan.system, plan.columns, "rk4")
     failed: Future = Future()  # type: ignore[type-arg]
     failed.set_exception(RuntimeError("no code"))
     engine = Upgrading(slow, failed)
-    assert engine.name == "reference"
+    with pytest.warns(RuntimeWarning, match="no code"):
+        assert engine.name == "reference"
     assert engine.run(plan.defaults[np.newaxis], plan.grid).values.shape[0] == 1
 
 
