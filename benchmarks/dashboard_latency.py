@@ -43,7 +43,9 @@ def main() -> int:
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(address)
-        samples = measure(address, given.model, given.lever, given.moves, given.width, given.chromium)
+        samples = measure(
+            address, given.model, given.lever, given.moves, given.width, given.chromium
+        )
     finally:
         server.terminate()
         server.wait(10)
@@ -52,7 +54,9 @@ def main() -> int:
         print(json.dumps(report))
     else:
         for name, value in report.items():
-            print(f"{name:>24}  {value:.1f}" if isinstance(value, float) else f"{name:>24}  {value}")
+            print(
+                f"{name:>24}  {value:.1f}" if isinstance(value, float) else f"{name:>24}  {value}"
+            )
     return 0 if report["p95 ms"] <= TARGET_MS else 1
 
 

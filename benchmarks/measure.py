@@ -1,7 +1,8 @@
 """Times contestants side by side: every round runs each of them once, the best round counts.
 
-On a shared machine single timings wander by tens of percent; the minimum over interleaved rounds is
-what the code can do, and the spread (third quartile over minimum) says how noisy the machine was.
+Processor time of the calling thread, not the wall clock: on a shared machine it is what the code itself
+costs (all contestants stay in one thread). The minimum over interleaved rounds is what the code can do;
+the spread (third quartile over minimum) says how noisy the machine was.
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ def small_model(method: Method, rounds: int) -> tuple[dict[str, Timing], dict[st
     kernel = compile_fixed(lower(system, SAVED), method)
     base = np.array(system.defaults)
     inputs = base * np.random.default_rng(7).uniform(0.95, 1.05, (MEMBERS, len(base)))
-    numbers = [
-        dict(zip(system.inputs, (float(x) for x in row), strict=True)) for row in inputs
-    ]
+    numbers = [dict(zip(system.inputs, (float(x) for x in row), strict=True)) for row in inputs]
 
     def by_kernel(first: int, count: int) -> Array:
         values, _ = kernel.run(

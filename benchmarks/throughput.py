@@ -99,9 +99,7 @@ class Case:
         run = to_numpy(self.program, self.method)
         inputs = np.ascontiguousarray(self.inputs.T)
         grid = self.grid
-        return lambda: run(
-            inputs, self.series, grid.steps, grid.save_every, grid.start, grid.step
-        )
+        return lambda: run(inputs, self.series, grid.steps, grid.save_every, grid.start, grid.step)
 
 
 class CRun:

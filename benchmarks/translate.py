@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from flywheel.kernel.assembly import reachable
 from flywheel.kernel.ir import Pace, Program
 
 LANES = 8
@@ -301,7 +300,9 @@ class _C:
         else:
             code.append(f"{pragma}          {head} sum[i][l] += weight[s] * dt * d[i][l]; }}")
             code.append("          if (s < 3) {")
-            code.append(f"{pragma}            {head} z[i][l] = y[i][l] + reach[s] * dt * d[i][l]; }}")
+            code.append(
+                f"{pragma}            {head} z[i][l] = y[i][l] + reach[s] * dt * d[i][l]; }}"
+            )
             code.append("          } else {")
             code.append(f"{pragma}            {head} y[i][l] = z[i][l] = sum[i][l]; }}")
             code.append("          }")
