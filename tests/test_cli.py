@@ -377,6 +377,14 @@ def test_check_of_a_sound_model(flywheel: Run) -> None:
     assert said.out == "growth: 1 of 1 checks hold\n"
 
 
+def test_each_mistake_is_said_once(flywheel: Run) -> None:
+    idle = 'param idle "Idle" [1] = 1 in 0 .. 2 from guess\n'
+    Path("idle.fly").write_text(GROWTH.replace("outcome final", f"{idle}\noutcome final"))
+    said = flywheel("check", "--strict", "idle.fly")
+    assert said.code == 1
+    assert (said.out + said.err).count("nothing reads parameter 'idle'") == 1
+
+
 def test_one_broken_file_does_not_hide_the_others(flywheel: Run) -> None:
     Path("inner").mkdir()
     Path("inner/bad.fly").write_text(GROWTH.replace("things * rate", "thigns * rate"))

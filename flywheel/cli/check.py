@@ -37,9 +37,9 @@ def command(targets: Sequence[str], *, strict: bool, as_json: bool) -> int:
             }
         )
         if not as_json:
-            for finding in (*report.errors, *report.findings):
-                if finding in report.errors or finding.severity != "error":
-                    say(finding.render())
+            others = (f for f in report.findings if f.severity != "error")
+            for finding in (*report.errors, *others):
+                say(finding.render())
             sys.stdout.write(f"{report.summary}\n")
     if as_json:
         print_json({"ok": not failed, "models": documents})
