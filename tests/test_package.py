@@ -43,7 +43,8 @@ def test_every_folder_with_modules_is_packaged() -> None:
         for package, folder in folders.items()
         for path in folder.rglob("*.py")
     }
-    assert sorted(expected) == PROJECT["tool"]["setuptools"]["packages"]
+    listed = PROJECT["tool"]["setuptools"]["packages"]
+    assert sorted(expected) == listed, "add the folder to [tool.setuptools] in pyproject.toml"
 
 
 def test_each_dependency_says_why() -> None:
