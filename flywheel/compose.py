@@ -5,7 +5,9 @@ host, overrides replace equations and can be switched off by the parameter ``ads
 is a plain list of declarations; nothing after this knows about modules.
 
 A module's checks stay behind: they are claims about the module by itself, and ``flywheel check`` runs
-them there. So do its observations, which compare with data that stand-alone numbers explain.
+them there. So do its observations, which compare with data that stand-alone numbers explain; levers and
+scenarios that set what the host has bound; and outcomes, levers and scenarios that name a time outside
+the host's run, because the module counts its own years.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from flywheel.declarations import (
     Setting,
     Stock,
     Table,
+    Time,
     UnitDeclaration,
     Use,
 )
@@ -46,9 +49,11 @@ OWN = "own"
 """``NAME.own``: the number of a parameter whose place an override has taken."""
 
 
-def flatten(declarations: tuple[Declaration, ...]) -> tuple[Declaration, ...]:
+def flatten(
+    declarations: tuple[Declaration, ...], time: Time | None = None
+) -> tuple[Declaration, ...]:
     """The declarations with every ``use`` followed by what it brings in, overrides applied, and
-    every pair of decision rules joined by its switch."""
+    every pair of decision rules joined by its switch. ``time`` is the host's, where it is known."""
     if not any(isinstance(d, Use) or _has_two_rules(d) for d in declarations):
         return declarations
     found: list[Declaration] = []
@@ -57,7 +62,7 @@ def flatten(declarations: tuple[Declaration, ...]) -> tuple[Declaration, ...]:
     for declaration in declarations:
         found += _with_switch(declaration)
         if isinstance(declaration, Use):
-            inner = _unfold(declaration)
+            inner = _unfold(declaration, time)
             fresh = [d for d in inner if not (_is_unit(d) and d.name in known_units)]
             known_units |= {d.name for d in fresh if _is_unit(d)}
             found += fresh
@@ -95,10 +100,11 @@ def _is_unit(declaration: Declaration) -> bool:
     return isinstance(declaration, UnitDeclaration)
 
 
-def _unfold(use: Use) -> list[Declaration]:
+def _unfold(use: Use, time: Time | None) -> list[Declaration]:
     """What a module brings in, under its prefix. Units keep their names: they are everybody's."""
-    inner = flatten(use.module.declarations)
+    inner = flatten(use.module.declarations, time)
     bound = {binding.name: binding for binding in use.bindings}
+    behind = _left_behind(inner, frozenset(bound), time)
     gone = _left_over(inner, frozenset(bound))
     names_inside = {d.name for d in inner if not isinstance(d, UnitDeclaration | Observe)}
 
@@ -135,7 +141,7 @@ def _unfold(use: Use) -> list[Declaration]:
                     seam=declaration.name_span or declaration.span,
                 )
             )
-        elif declaration.name not in gone and not isinstance(declaration, Check | Observe):
+        elif declaration.name not in gone | behind and not isinstance(declaration, Check | Observe):
             kept = _renamed(declaration, rename, gone)
             if kept is not None:
                 found.append(kept)
@@ -152,6 +158,42 @@ def _left_over(inner: Iterable[Declaration], bound: frozenset[str]) -> frozenset
             candidates -= {*stock.gains, *stock.loses}
     read = {n for d in inner if d.name not in candidates for e in _expressions(d) for n in names(e)}
     return frozenset(candidates - read - bound)
+
+
+def _left_behind(
+    inner: Iterable[Declaration], bound: frozenset[str], time: Time | None
+) -> frozenset[str]:
+    """Outcomes, levers and scenarios that mean nothing here: what they set is bound to the host, or
+    they name a time that the host does not run through."""
+
+    def outside(*moments: float | None) -> bool:
+        return time is not None and any(
+            m is not None and not time.start <= m <= time.stop for m in moments
+        )
+
+    behind: set[str] = set()
+    for declaration in inner:
+        match declaration:
+            case Lever():
+                lost = declaration.param in bound or outside(declaration.at)
+            case Scenario():
+                lost = any(
+                    s.name in bound or outside(s.since, s.until) for s in declaration.settings
+                )
+            case Outcome():
+                # An outcome may be an expression of outcomes, which stand before it or after it.
+                lost = outside(declaration.at, declaration.since, declaration.until)
+            case _:
+                continue
+        if lost:
+            behind.add(declaration.name)
+    outcomes = [d for d in inner if isinstance(d, Outcome)]
+    more = True
+    while more:
+        found = {d.name for d in outcomes if behind.intersection(names(d.expr))} - behind
+        behind |= found
+        more = bool(found)
+    return frozenset(behind)
 
 
 def _expressions(declaration: Declaration) -> list[Expr]:

@@ -102,7 +102,7 @@ class Model:
     @cached_property
     def flat(self) -> tuple[Declaration, ...]:
         """All declarations with the modules in use unfolded: what there is to compute."""
-        return flatten(self.declarations)
+        return flatten(self.declarations, self.time)
 
     def _of(self, kind: type[D]) -> Mapping[str, D]:
         return MappingProxyType({d.name: d for d in self.flat if isinstance(d, kind)})

@@ -10,7 +10,21 @@ import pytest
 from flywheel.declarations import Binding, Module, Override, Use
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.expr import Binary, Call, Expr, Name, Number
-from flywheel.model import Aux, Check, Flow, Loop, Model, Observe, Param, Setting, Stock, Time
+from flywheel.model import (
+    Aux,
+    Check,
+    Flow,
+    Lever,
+    Loop,
+    Model,
+    Observe,
+    Outcome,
+    Param,
+    Scenario,
+    Setting,
+    Stock,
+    Time,
+)
 from flywheel.solve import simulate
 
 TIME = Time(0.0, 8.0, 0.125, 0.5)
@@ -86,6 +100,48 @@ def test_loops_through_what_is_gone_go_with_it_and_checks_stay_behind() -> None:
     assert not model.checks
     assert not model.observes
     assert list(host(bound=False).loops) == ["ads.R1", "ads.R2"]
+
+
+def test_levers_and_scenarios_of_what_is_bound_stay_behind() -> None:
+    module = ads_module()
+    module = dataclasses.replace(
+        module,
+        declarations=(
+            *module.declarations,
+            Lever(name="grow", param="growth", by=0.1),
+            Lever(name="wait", param="tau", by=0.1),
+            Lever(name="wait_late", param="tau", by=0.1, at=20.0),
+            Scenario(name="still", settings=(Setting("growth", Number(0.0)),)),
+            Scenario(name="slow", settings=(Setting("tau", Number(3.0)),)),
+        ),
+    )
+    use = Use(
+        name="ads",
+        model="advertising",
+        module=module,
+        bindings=(Binding("growth", Number(0.1)),),
+    )
+    model = Model(name="host", time=TIME, declarations=(use,))
+    assert list(model.levers) == ["ads.wait"]
+    assert list(model.scenarios) == ["ads.slow"]
+
+
+def test_outcomes_at_times_that_the_host_does_not_run_through_stay_behind() -> None:
+    module = dataclasses.replace(
+        ads_module(),
+        declarations=(
+            *ads_module().declarations,
+            Outcome(name="ratio", measure="value", expr=Binary("/", Name("late"), Name("soon"))),
+            Outcome(name="soon", measure="at", expr=Name("traffic"), at=8.0),
+            Outcome(name="late", measure="at", expr=Name("traffic"), at=9.0),
+            Outcome(name="whole", measure="total", expr=Name("traffic")),
+        ),
+    )
+    use = Use(name="ads", model="advertising", module=module)
+    model = Model(name="host", time=TIME, declarations=(use,))
+    assert list(model.outcomes) == ["ads.soon", "ads.whole"]
+    longer = dataclasses.replace(model, time=dataclasses.replace(TIME, stop=9.0))
+    assert list(longer.outcomes) == ["ads.ratio", "ads.soon", "ads.late", "ads.whole"]
 
 
 def test_an_override_reads_what_it_replaces_and_can_be_switched_off() -> None:
