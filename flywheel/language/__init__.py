@@ -16,6 +16,7 @@ from flywheel.language import limits
 from flywheel.language.build import build_model, parse_blocks, resolve_expression
 from flywheel.language.formatter import format_blocks
 from flywheel.language.lexer import read
+from flywheel.language.modules import Library
 from flywheel.language.printer import print_expr, print_model
 from flywheel.model import Model
 
@@ -47,7 +48,7 @@ def parse(
     """
     if not isinstance(text, str):
         raise UsageError(f"a model's text is a str, not {type(text).__name__}")
-    return build_model(read(Source(name, text.removeprefix("\ufeff"))), folder, build)
+    return _parse(text, name, Library(folder, _load), build)
 
 
 def parse_expression(text: str, model: Model | None = None) -> Expr:
@@ -67,14 +68,29 @@ def load_file(path: str | Path, build: type[Model] = Model) -> Model:
 
     Raises UsageError when there is no such file, ModelError as ``parse`` does.
     """
+    if "\0" in str(path):
+        raise UsageError(_no_file(Path(path)))
     file = Path(path)
-    if "\0" in str(path) or not file.is_file():
+    return _load_as(path, Library(file.parent, _load, (file.resolve(),)), build)
+
+
+def _load(path: Path, library: Library) -> Model:
+    return _load_as(path, library, Model)
+
+
+def _load_as(path: str | Path, library: Library, build: type[M]) -> M:
+    file = Path(path)
+    if not file.is_file():
         raise UsageError(_no_file(file))
     with file.open("rb") as handle:
         raw = handle.read(limits.MAX_FILE_BYTES + 1)
     if len(raw) > limits.MAX_FILE_BYTES:
         raise limits.refuse("file", f"{path} is larger than 1 MiB")
-    return parse(_decode(raw, str(path)), name=str(path), folder=file.parent, build=build)
+    return _parse(decode(raw, str(path)), str(path), library, build)
+
+
+def _parse(text: str, name: str, library: Library, build: type[M]) -> M:
+    return build_model(read(Source(name, text.removeprefix("\ufeff"))), library, build)
 
 
 def format_text(text: str) -> str:
@@ -96,7 +112,7 @@ def _no_file(file: Path) -> str:
     return f"there is no file {shown}"
 
 
-def _decode(raw: bytes, name: str) -> str:
+def decode(raw: bytes, name: str) -> str:
     """The text of a file that must be UTF-8. Raises ModelError that says what it seems to be."""
     try:
         return raw.decode("utf-8-sig")

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
-from flywheel.errors import Finding, LimitError, ModelError, Span
+from flywheel.compose import DESIRED, OWN, flatten
+from flywheel.errors import Finding, LimitError, ModelError, Span, nearest
 from flywheel.expr import Binary, Call, Expr, Name, Number, Unary, key
 from flywheel.functions import FUNCTIONS
 from flywheel.language import explain, limits
 from flywheel.language.csv_data import DataFault, Folder
 from flywheel.language.lexer import KINDS, Block, Text, Token, unquote
+from flywheel.language.modules import Library
 from flywheel.language.names import (
     ANYTHING,
     BASE,
@@ -36,6 +37,7 @@ from flywheel.language.names import (
 from flywheel.language.parser import Clause, Refused, SyntaxFault, parse_tokens, span_of
 from flywheel.model import (
     Aux,
+    Binding,
     Check,
     Data,
     Declaration,
@@ -45,8 +47,10 @@ from flywheel.model import (
     Loop,
     Measure,
     Model,
+    Module,
     Observe,
     Outcome,
+    Override,
     Param,
     Scenario,
     Setting,
@@ -54,6 +58,7 @@ from flywheel.model import (
     Table,
     Time,
     UnitDeclaration,
+    Use,
 )
 from flywheel.units import Unit
 
@@ -87,7 +92,10 @@ class Line:
     @property
     def head(self) -> list[Any]:
         """Name, label and unit, as far as there are any."""
-        return self.clause.parts[0].parts if self.kind != "time" else []
+        if self.kind == "time":
+            return []
+        head: list[Any] = self.clause.parts[1 if self.kind == "use" else 0].parts
+        return head
 
     @property
     def span(self) -> Span:
@@ -95,9 +103,9 @@ class Line:
         return self.tokens[0].span.to(self.tokens[-1].span)
 
 
-def build_model(text: Text, folder: Path | None, build: type[M]) -> M:
+def build_model(text: Text, library: Library, build: type[M]) -> M:
     """The model that a text says. Raises ModelError with every mistake, LimitError among them."""
-    builder = _Builder(text, Folder(folder))
+    builder = _Builder(text, library)
     model = builder.model(build)
     findings = [*text.findings, *builder.names.findings]
     if model is None or findings:
@@ -166,15 +174,14 @@ def resolve_expression(text: Text, model: Model | None) -> Expr:
     try:
         expr: Expr = parse_tokens(tokens, "expression")
     except SyntaxFault as fault:
-        raise _error([explain.syntax(tokens, fault.index, fault.expected)]) from None
+        raise _error([explain.syntax(tokens, fault.index, fault.expected, "expression")]) from None
     except Refused as refused:
         raise _error([refused.finding]) from None
     names = Names()
-    kinds = {kind: word for word, kind in _CLASSES.items()}
-    for declaration in model.declarations if model else ():
+    for declaration in model.flat if model else ():
         if not isinstance(declaration, Observe):
             axis = declaration.input if isinstance(declaration, Table) else ""
-            kind = kinds[type(declaration)]
+            kind = _KIND_WORDS[type(declaration)]
             names.add(Symbol(declaration.name, kind, declaration.name_span, axis))
     resolved = names.resolve(expr, ANYTHING)
     free = () if model else ("unknown-name", "unknown-function")
@@ -197,15 +204,19 @@ _CLASSES: dict[str, type[Declaration]] = {
     "scenario": Scenario,
     "loop": Loop,
     "check": Check,
+    "use": Use,
 }
+_KIND_WORDS = {kind: word for word, kind in _CLASSES.items()}
 
 
 class _Builder:
     """One text on its way to a model."""
 
-    def __init__(self, text: Text, folder: Folder) -> None:
+    def __init__(self, text: Text, library: Library) -> None:
         self.text = text
-        self.folder = folder
+        self.library = library
+        self.folder = Folder(library.folder)
+        self.modules: dict[str, Module] = {}
         self.names = Names()
         self.error = self.names.error
         self.lines: list[Line] = []
@@ -266,11 +277,77 @@ class _Builder:
                 hint = "give one of them another name (capital letters make no difference)"
                 self.error("duplicate-name", message, token.span, hint)
                 continue
+            if "." in token.text:
+                message = f"{token.text} has a dot, and dots lead into modules"
+                hint = f"call it {token.text.replace('.', '_')}"
+                self.error("dotted-name", message, token.span, hint)
+                continue
             axis = line.clause.parts[1].parts[0].text if line.kind == "table" else ""
             self.names.add(Symbol(token.text, line.kind, token.span, axis))
+            if line.kind in ("flow", "aux") and len(line.clause.parts) > 2:
+                self.names.add(Symbol(f"{token.text}.{DESIRED}", "param", token.span))
+        for line in self.lines:
+            if line.kind == "use" and seen.get(line.head[0].key) is line:
+                self._open(line)
+        for line in self.lines:
+            if line.kind == "use":
+                self._take_over(line)
         for name in self._broken:
             self.names.add(Symbol(name, "?"))
         self._lookalikes(seen)
+
+    def _open(self, line: Line) -> None:
+        """Read the module of a use line and declare what it brings in."""
+        wanted, prefix = line.clause.parts[0], line.head[0]
+        found = self.library.module(wanted.text, wanted.span)
+        if isinstance(found, list):
+            self.names.findings += found
+            # What is not there cannot be judged: names under the prefix are let pass.
+            self.names.lost.add(prefix.key)
+            return
+        self.modules[prefix.key] = found
+        inside = {key(d.name): d.name for d in found.declarations}
+        bound = (part.parts[0].key for part in self._bound(line))
+        stubs = tuple(Binding(inside[k], Number(0.0)) for k in bound if k in inside)
+        stub = Use(name=prefix.text, model=wanted.text, module=found, bindings=stubs)
+        for declaration in flatten((stub,))[1:]:
+            if not isinstance(declaration, Observe):
+                axis = declaration.input if isinstance(declaration, Table) else ""
+                kind = _KIND_WORDS[type(declaration)]
+                place = declaration.name_span
+                if kind == "unit":
+                    self._shared_unit(declaration, found, wanted)
+                self.names.add(Symbol(declaration.name, kind, place, axis))
+
+    def _shared_unit(self, unit: Declaration, module: Module, use: Token) -> None:
+        """A unit that text and module both declare must be the same unit."""
+        for line in self.lines:
+            if line.kind != "unit" or line.head[0].key != key(unit.name):
+                continue
+            own = self._unit_line(line)
+            theirs = replace(own, span=None)
+            assert isinstance(unit, UnitDeclaration)
+            if (own.factor, str(own.definition)) != (unit.factor, str(unit.definition)):
+                place = f" ({unit.span})" if unit.span else ""
+                message = f"{own.name} is another unit in the module {module.name}{place}"
+                hint = "declare it the same way in both files"
+                self.error("unit-conflict", message, theirs.name_span or use.span, hint)
+
+    def _take_over(self, line: Line) -> None:
+        """A parameter that an override replaces becomes an auxiliary; its number stays as .own."""
+        for clause in line.clause.parts[2:]:
+            if clause.name != "override":
+                continue
+            symbol = self.names.symbols.get(clause.parts[1].key)
+            if symbol is not None and symbol.kind == "param":
+                own = replace(symbol, name=f"{symbol.name}.{OWN}")
+                self.names.symbols[key(symbol.name)] = replace(symbol, kind="aux")
+                self.names.add(own)
+
+    @staticmethod
+    def _bound(line: Line) -> list[Clause]:
+        """The ``name = expression`` parts after ``with``."""
+        return [b for c in line.clause.parts[2:] if c.name == "bindings" for b in c.parts]
 
     def _lookalikes(self, seen: dict[str, Line]) -> None:
         """Two names that only look the same: one of them would be read for the other."""
@@ -306,7 +383,8 @@ class _Builder:
             try:
                 declarations.append(_BUILDERS[line.kind](self, line))
             except Refused as refused:
-                self.names.findings.append(refused.finding)
+                if line.kind != "use" or refused.finding.code != "unknown-module":
+                    self.names.findings.append(refused.finding)
         self._outcome_order(declarations)
         if not heads or time is None or self.names.findings or self.text.findings:
             return None
@@ -602,12 +680,61 @@ class _Builder:
         return tuple(flows)
 
     def _flow(self, line: Line) -> Flow:
-        equation = self._expr(line.clause.parts[1], EQUATION)
-        return Flow(**self._common(line), equation=equation, unit=self._unit(line))
+        equation, desired = self._rules(line)
+        unit = self._unit(line)
+        return Flow(**self._common(line), equation=equation, unit=unit, desired=desired)
 
     def _aux(self, line: Line) -> Aux:
-        equation = self._expr(line.clause.parts[1], EQUATION)
-        return Aux(**self._common(line), equation=equation, unit=self._unit(line))
+        equation, desired = self._rules(line)
+        unit = self._unit(line)
+        return Aux(**self._common(line), equation=equation, unit=unit, desired=desired)
+
+    def _rules(self, line: Line) -> tuple[Expr, Expr | None]:
+        """The equation, and the desired one if the line has both."""
+        _, current, *rest = line.clause.parts
+        desired = self._expr(rest[0].parts[1], EQUATION) if rest else None
+        return self._expr(current, EQUATION), desired
+
+    def _use(self, line: Line) -> Use:
+        self._no_unit(line)
+        wanted, prefix = line.clause.parts[0], line.head[0]
+        module = self.modules.get(prefix.key)
+        if module is None:
+            # The reason has been reported; this only lets the other lines be judged.
+            raise Refused(Finding("error", "unknown-module", "not there", wanted.span))
+        bindings: list[Binding] = []
+        inside = {key(d.name): d for d in module.declarations}
+        for part in self._bound(line):
+            token, expr = part.parts
+            target = inside.get(token.key)
+            name = token.text
+            if isinstance(target, Param | Stock | Flow | Aux | Table | Data):
+                name = target.name
+            else:
+                near = [d.name for d in inside.values() if isinstance(d, Param | Stock | Aux)]
+                guess = nearest(token.text, near)
+                hint = f"did you mean {guess}?" if guess else f"it has {', '.join(near[:6])}"
+                message = f"{module.name} has no variable or parameter called {token.text}"
+                self.error("unknown-name", message, token.span, hint)
+            if any(other.name == name for other in bindings):
+                self.error("duplicate-setting", f"{name} is given twice", token.span, "keep one")
+            span = token.span.to(span_of(expr))
+            bindings.append(Binding(name, self._expr(expr, EQUATION), span))
+        overrides: list[Override] = []
+        for clause in line.clause.parts[2:]:
+            if clause.name == "override":
+                _, token, expr = (p for p in clause.parts if not _is_equal(p))
+                wants = "an override replaces the equation of a flow, an auxiliary or a parameter"
+                name = self.names.reference(token, ("flow", "aux"), wants)
+                span = token.span.to(span_of(expr))
+                overrides.append(Override(name, self._expr(expr, EQUATION), span))
+        return Use(
+            **self._common(line),
+            model=wanted.text,
+            module=module,
+            bindings=tuple(bindings),
+            overrides=tuple(overrides),
+        )
 
     def _table(self, line: Line) -> Table:
         _, axis, *rest = line.clause.parts
@@ -885,12 +1012,17 @@ _BUILDERS: dict[str, Callable[[_Builder, Line], Declaration]] = {
     "scenario": _Builder._scenario,
     "loop": _Builder._loop,
     "check": _Builder._check,
+    "use": _Builder._use,
 }
 
 # Small Cyrillic and Greek letters that look like Latin ones.
 _SHAPES = str.maketrans(
     "абвгдезікмнорсстухѕјԁԛԝαβεικνορτυχω", "a6brдe3ikmhopcctyxsjdqwaβeikvoptuxw"
 )
+
+
+def _is_equal(part: Any) -> bool:
+    return isinstance(part, Token) and part.type == "EQUAL"
 
 
 def _is_text(part: Any) -> bool:

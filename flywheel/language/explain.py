@@ -31,6 +31,8 @@ PATTERNS: dict[str, str] = {
     "scenario": 'scenario name "Label": parameter = 0.5, other = 2 from 2030',
     "loop": 'loop R1 "Label" = a -> b -> a',
     "check": 'check name "Label": variable >= 0',
+    "use": "use other_model as prefix with its_name = expression",
+    "expression": "price * (1 + fee)",
 }
 """How each kind of line is built, by an example."""
 
@@ -52,7 +54,8 @@ _KINDS_MEANT: dict[str, str] = {
     "case": "scenario", "loops": "loop", "feedback": "loop", "test": "check", "assert": "check",
     "checks": "check", "constraint": "check", "verify": "check", "name": "model",
     "project": "model", "title": "model", "models": "model", "period": "time", "times": "time",
-    "horizon": "time", "simulate": "time", "run": "time",
+    "horizon": "time", "simulate": "time", "run": "time", "import": "use",
+    "include": "use", "module": "use", "uses": "use", "plug": "use",
 }  # fmt: skip
 
 # Words inside a line: what is written, and the keyword that is meant.
@@ -122,11 +125,8 @@ class Place:
     tokens: list[Token]
     index: int
     expected: frozenset[str]
-
-    @property
-    def kind(self) -> str:
-        """The line's keyword."""
-        return self.tokens[0].key
+    kind: str
+    """The line's keyword, or ``expression``."""
 
     @property
     def token(self) -> Token | None:
@@ -161,7 +161,8 @@ class Place:
     @property
     def pattern(self) -> str:
         """How a line of this kind is built."""
-        return f"a line of this kind looks like: {PATTERNS[self.kind]}"
+        what = "an expression" if self.kind == "expression" else "a line of this kind"
+        return f"{what} looks like: {PATTERNS[self.kind]}"
 
 
 def start(tokens: list[Token]) -> Finding | None:
@@ -231,9 +232,11 @@ def _start_without_kind(tokens: list[Token]) -> Finding:
     return Finding("error", "unknown-line", message, tokens[0].span, hint)
 
 
-def syntax(tokens: list[Token], index: int, expected: frozenset[str]) -> Finding:
-    """The finding for the first token that does not fit."""
-    place = Place(tokens, index, expected)
+def syntax(
+    tokens: list[Token], index: int, expected: frozenset[str], kind: str = ""
+) -> Finding:
+    """The finding for the first token that does not fit; ``kind`` is ``expression`` for one alone."""
+    place = Place(tokens, index, expected, kind or tokens[0].key)
     for rule in _RULES:
         finding = rule(place)
         if finding is not None:
@@ -245,7 +248,7 @@ def syntax(tokens: list[Token], index: int, expected: frozenset[str]) -> Finding
 
 
 def _no_name(place: Place) -> Finding | None:
-    if place.index != 1 or place.kind not in PATTERNS or place.kind == "time":
+    if place.index != 1 or place.kind in ("time", "expression"):
         return None
     token = place.token
     example = PATTERNS[place.kind]
@@ -262,7 +265,9 @@ def _no_name(place: Place) -> Finding | None:
 
 def _hyphen_in_name(place: Place) -> Finding | None:
     token = place.token
-    if place.index != 2 or token is None or token.type != "MINUS" or place.kind == "time":
+    if place.index != 2 or token is None or token.type != "MINUS":
+        return None
+    if place.kind in ("time", "expression"):
         return None
     words = [place.tokens[1]]
     rest = place.tokens[2:]
@@ -276,7 +281,9 @@ def _hyphen_in_name(place: Place) -> Finding | None:
 
 def _name_of_two_words(place: Place) -> Finding | None:
     token = place.token
-    if token is None or not token.is_word or place.index < 2 or place.kind == "time":
+    if token is None or not token.is_word or place.index < 2:
+        return None
+    if place.kind in ("time", "expression"):
         return None
     words = place.tokens[1 : place.index + 1]
     if not all(word.is_word for word in words) or place.index > 5:

@@ -16,7 +16,7 @@ WIDTH = 100
 INDENT = "    "
 _PADDED = frozenset({"param", "stock", "flow", "aux", "table", "data"})
 """Their names line up: what stands in nearly every line of a model."""
-_EQUATIONS = frozenset({"stock", "flow", "aux", "outcome", "lever", "scenario", "check"})
+_EQUATIONS = frozenset({"stock", "flow", "aux", "outcome", "lever", "scenario", "check", "use"})
 _OPERANDS = frozenset({"NAME", "NUMBER", "RPAR", "RSQB", "STRING"})
 _EVIDENCE = frozenset({"GUESS", "ESTIMATE", "SURVEY", "MEASURED", "STRING"})
 _OPERATORS = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "COMPARISON", "AND", "OR", "ARROW"})

@@ -18,7 +18,7 @@ from flywheel.language import limits
 
 KINDS: tuple[str, ...] = (
     "model", "time", "unit", "param", "stock", "flow", "aux", "table", "data", "observe",
-    "outcome", "lever", "scenario", "loop", "check",
+    "outcome", "lever", "scenario", "loop", "check", "use",
 )  # fmt: skip
 
 
@@ -99,7 +99,8 @@ class Text:
 _TOKEN = re.compile(
     r"""
     (?P<SPACE>[ \t]+)
-  | (?P<WORD>[A-Za-z_\x80-\xb0\xb2-\U0010ffff][A-Za-z0-9_\x80-\xb0\xb2-\U0010ffff]*)
+  | (?P<WORD>[A-Za-z_\x80-\xb0\xb2-\U0010ffff][A-Za-z0-9_\x80-\xb0\xb2-\U0010ffff]*
+      (?:\.[A-Za-z_\x80-\xb0\xb2-\U0010ffff][A-Za-z0-9_\x80-\xb0\xb2-\U0010ffff]*)*)
   | (?P<NUMBER>(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?%?)
   | (?P<STRING>"(?:[^"\\]|\\.)*")
   | (?P<COMPARISON><=|>=|==|!=|<(?![>])|>)

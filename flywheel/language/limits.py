@@ -16,6 +16,7 @@ MAX_NUMBER_DIGITS = 400
 MAX_LINE_CHARACTERS = 20_000
 MAX_DATA_BYTES = 16 << 20
 MAX_PATH_CHARACTERS = 240
+MAX_MODULES_DEEP = 8
 MAX_FINDINGS = 100
 """More mistakes than this are counted, not listed."""
 

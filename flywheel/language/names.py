@@ -51,7 +51,7 @@ ANYTHING = Scope("an expression", CLAIM.kinds, base=True)
 
 _ARTICLES = {
     "aux": "an auxiliary", "outcome": "an outcome", "param": "a parameter", "data": "a data series",
-    "unit": "a unit", "observe": "an observation",
+    "unit": "a unit", "observe": "an observation", "use": "a module",
 }  # fmt: skip
 
 
@@ -135,6 +135,8 @@ class Names:
     symbols: dict[str, Symbol] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     guesses: int = 0
+    lost: set[str] = field(default_factory=set)
+    """Prefixes of modules that could not be read: their names are let pass."""
 
     def __contains__(self, folded: str) -> bool:
         return folded in self.symbols
@@ -172,6 +174,8 @@ class Names:
         """
         allowed = frozenset(kinds)
         symbol = self.symbols.get(token.key)
+        if symbol is None and token.key.split(".")[0] in self.lost:
+            return token.text
         if symbol is None:
             hint = self.guess(token.text, allowed)
             if not hint:
@@ -232,7 +236,8 @@ class Names:
             return node.name != TIME
         symbol = self.symbols.get(folded)
         if symbol is None:
-            self._unknown(node, folded, scope)
+            if folded.split(".")[0] not in self.lost:
+                self._unknown(node, folded, scope)
             return False
         if symbol.kind not in scope.kinds and symbol.kind != "?":
             self._misplaced(node, symbol, scope)

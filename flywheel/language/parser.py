@@ -62,6 +62,9 @@ def number_value(text: str) -> float:
     return float(text)
 
 
+_MAX_POWER = 100
+
+
 class _Nodes:
     """What the parser does when a rule is complete. Method names are those of the grammar."""
 
@@ -132,6 +135,9 @@ class _Nodes:
         if factor != 1:
             message = "a number inside a unit cannot be raised to a power"
             raise Refused(Finding("error", "bad-unit", message, unit.span))
+        if any(abs(power) > _MAX_POWER or power.denominator > _MAX_POWER for _, power in factors):
+            message = "no unit has a power like this"
+            raise Refused(Finding("error", "bad-unit", message, unit.span, "write [m^2]"))
         return factor, Unit(tuple(f for f in factors if f[1]), unit.span)
 
     def exponent(self, parts: list[Token]) -> Fraction:

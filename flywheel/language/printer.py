@@ -33,6 +33,7 @@ from flywheel.model import (
     Table,
     Time,
     UnitDeclaration,
+    Use,
 )
 from flywheel.units import Unit
 
@@ -223,11 +224,23 @@ def _stock(d: Stock) -> str:
 
 
 def _flow(d: Flow) -> str:
-    return f"flow {_head(d, d.unit)} = {print_expr(d.equation)}"
+    return f"flow {_head(d, d.unit)} = {print_expr(d.equation)}{_desired(d.desired)}"
 
 
 def _aux(d: Aux) -> str:
-    return f"aux {_head(d, d.unit)} = {print_expr(d.equation)}"
+    return f"aux {_head(d, d.unit)} = {print_expr(d.equation)}{_desired(d.desired)}"
+
+
+def _desired(rule: Expr | None) -> str:
+    return "" if rule is None else f"\n{INDENT}desired {print_expr(rule)}"
+
+
+def _use(d: Use) -> str:
+    text = f"use {d.model} as {_head(d)}"
+    if d.bindings:
+        text += " with " + ", ".join(f"{b.name} = {print_expr(b.expr)}" for b in d.bindings)
+    overrides = (f"\n{INDENT}override {o.name} = {print_expr(o.equation)}" for o in d.overrides)
+    return text + "".join(overrides)
 
 
 def _table(d: Table) -> str:
@@ -340,4 +353,5 @@ _PRINTERS: dict[type[Declaration], Callable[[Any], str]] = {
     Scenario: _scenario,
     Loop: _loop,
     Check: _check,
+    Use: _use,
 }
