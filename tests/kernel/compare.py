@@ -87,36 +87,40 @@ def by_reference(
 
 
 def shaken(system: System, rng: random.Random) -> list[System]:
-    """The same system with every result and every state read off by about 1e-15: how well is it
-    determined?
+    """The same system with its last bits disturbed: how well is each number determined?
 
-    Once all upwards, once all downwards, twice at random.
+    Every result and every state read is off by about 1e-15: once all upwards, once all downwards,
+    twice at random. A fifth has no -0: its sign is free in the kernels, and 1 / -0 shows it.
     """
     ranges = ((5e-16, 1e-15), (-1e-15, -5e-16), (-1e-15, 1e-15), (-1e-15, 1e-15))
-    return [
-        _shaken(system, lambda low=low, high=high: rng.uniform(low, high)) for low, high in ranges
-    ]
-
-
-def _shaken(system: System, draw: Callable[[], float]) -> System:
     states = {stock.name for stock in system.stocks}
 
-    def shake(node: Expr) -> Expr:
-        if isinstance(node, Unary) or (isinstance(node, Binary) and node.op not in "+-*/^"):
-            return node
-        if isinstance(node, Number) or (isinstance(node, Name) and node.name not in states):
-            return node
-        if isinstance(node, Call) and node.function in ("round", "floor"):
-            return node
-        return Binary("*", node, Number(1 + draw()))
+    def exact(node: Expr) -> bool:
+        """Whether a node is what it is: no arithmetic was done to get it."""
+        match node:
+            case Number() | Unary():
+                return True
+            case Name(name=name):
+                return name not in states
+            case Binary(op=op):
+                return op not in "+-*/^"
+            case Call(function=function):
+                return function in ("round", "floor")
 
-    def of(expr: Expr) -> Expr:
-        return rebuild(expr, shake)
+    def scaled(low: float, high: float) -> Callable[[Expr], Expr]:
+        return lambda node: (
+            node if exact(node) else Binary("*", node, Number(1 + rng.uniform(low, high)))
+        )
 
+    found = [_changed(system, scaled(low, high)) for low, high in ranges]
+    return [*found, _changed(system, lambda node: Binary("+", node, Number(0.0)))]
+
+
+def _changed(system: System, change: Callable[[Expr], Expr]) -> System:
     return replace(
         system,
-        stocks=tuple(replace(s, rate=of(s.rate)) for s in system.stocks),
-        equations=tuple(replace(e, expr=of(e.expr)) for e in system.equations),
+        stocks=tuple(replace(s, rate=rebuild(s.rate, change)) for s in system.stocks),
+        equations=tuple(replace(e, expr=rebuild(e.expr, change)) for e in system.equations),
     )
 
 
