@@ -142,6 +142,8 @@ def compare(
     NaN and infinity must stand in the same places, unless shaking moves them too.
     """
     worst, variable, compared, blurred = 0.0, "", 0, 0
+    # Infinities of opposite sign come from a zero whose sign is free; what reads them differs.
+    opposed = (np.isinf(kernel) & np.isinf(reference) & (kernel != reference)).any(axis=-1)
     for n, name in enumerate(names):
         k, r = kernel[..., n], reference[..., n]
         others = [s[..., n] for s in shaken]
@@ -152,7 +154,7 @@ def compare(
             return Comparison(np.inf, name, compared, blurred)
         if (np.isnan(k) != np.isnan(r))[steady].any():
             return Comparison(np.inf, name, compared, blurred)
-        fine = np.isfinite(r) & steady
+        fine = np.isfinite(r) & steady & ~opposed
         if not fine.any():
             continue
         size = np.abs(r[fine]).max()
