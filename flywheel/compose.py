@@ -37,12 +37,14 @@ from flywheel.declarations import (
     UnitDeclaration,
     Use,
 )
-from flywheel.expr import Call, Expr, Name, names, rebuild, substitute
+from flywheel.expr import Binary, Call, Expr, Name, Number, names, rebuild, substitute
 from flywheel.functions import FUNCTIONS, TIME
 from flywheel.units import Unit
 
 SWITCH = "on"
 """``PREFIX.on``: 1 while the module's overrides are in force."""
+CLOCK = "clock"
+"""``PREFIX.clock``: the time here at which the clock of a module used ``from`` a time is at 0."""
 DESIRED = "desired"
 """``NAME.desired``: 1 while the desired rule of a flow or auxiliary is in force."""
 OWN = "own"
@@ -102,6 +104,8 @@ def _is_unit(declaration: Declaration) -> bool:
 
 def _unfold(use: Use, time: Time | None) -> list[Declaration]:
     """What a module brings in, under its prefix. Units keep their names: they are everybody's."""
+    if time is not None:
+        time = replace(time, start=time.start - use.shift, stop=time.stop - use.shift)
     inner = flatten(use.module.declarations, time)
     bound = {binding.name: binding for binding in use.bindings}
     behind = _left_behind(inner, frozenset(bound), time)
@@ -123,6 +127,9 @@ def _unfold(use: Use, time: Time | None) -> list[Declaration]:
         name_span=use.name_span,
     )
     found: list[Declaration] = [switch]
+    if use.since is not None:
+        found.append(_clock(use))
+    asleep = time is None or use.module.time.start > time.start
     for declaration in inner:
         binding = bound.get(declaration.name)
         if isinstance(declaration, UnitDeclaration):
@@ -144,8 +151,88 @@ def _unfold(use: Use, time: Time | None) -> list[Declaration]:
         elif declaration.name not in gone | behind and not isinstance(declaration, Check | Observe):
             kept = _renamed(declaration, rename, gone)
             if kept is not None:
-                found.append(kept)
+                found.append(_timed(kept, use, asleep))
     return found
+
+
+def _clock(use: Use) -> Param:
+    """The parameter that turns time here into the module's own; a number with a unit."""
+    unit = use.module.time.unit
+    return Param(
+        name=f"{use.name}.{CLOCK}",
+        label=f"{use.label or use.module.label or use.name}: time here when its clock is at 0",
+        value=use.shift,
+        unit=unit,
+        evidence=Evidence("measured", f"used from {use.since:g}"),
+        span=use.span,
+        name_span=use.name_span,
+    )
+
+
+def _timed(declaration: Declaration, use: Use, asleep: bool) -> Declaration:
+    """A declaration moved from the module's clock to the host's; flows rest before the module starts
+    (``asleep``: the host starts earlier)."""
+    shift = use.shift
+
+    def moved(moment: float | None) -> float | None:
+        return None if moment is None else moment + shift
+
+    def of(expr: Expr) -> Expr:
+        if use.since is None:
+            return expr
+        return rebuild(expr, _shifted(Name(f"{use.name}.{CLOCK}"), shift))
+
+    match declaration:
+        case Flow():
+            equation = of(declaration.equation)
+            if asleep:
+                equation = Call("step", (equation, Number(use.wake)), equation.span)
+            return replace(declaration, equation=equation)
+        case Aux():
+            return replace(declaration, equation=of(declaration.equation))
+        case Stock():
+            return replace(declaration, initial=of(declaration.initial))
+        case Outcome():
+            at, since, until = map(moved, (declaration.at, declaration.since, declaration.until))
+            return replace(declaration, expr=of(declaration.expr), at=at, since=since, until=until)
+        case Lever():
+            cost = None if declaration.cost is None else of(declaration.cost)
+            return replace(declaration, at=moved(declaration.at), cost=cost)
+        case Scenario():
+            settings = (
+                replace(s, since=moved(s.since), until=moved(s.until)) for s in declaration.settings
+            )
+            return replace(declaration, settings=tuple(settings))
+        case Data():
+            points = (replace(p, time=p.time + shift) for p in declaration.points)
+            return replace(declaration, points=tuple(points))
+        case _:
+            return declaration
+
+
+# Which arguments of the time functions are moments (and not lengths of time).
+_MOMENTS = {"step": (1,), "pulse": (0, 3), "ramp": (1, 2)}
+
+
+def _shifted(clock: Name, shift: float) -> Callable[[Expr], Expr]:
+    """Time in an expression of the module read off the module's clock."""
+
+    def change(node: Expr) -> Expr:
+        if isinstance(node, Name) and node.name == TIME:
+            return Binary("-", node, clock, node.span)
+        if isinstance(node, Call) and node.function in _MOMENTS:
+            places = _MOMENTS[node.function]
+            args = (later(arg) if n in places else arg for n, arg in enumerate(node.args))
+            return replace(node, args=tuple(args))
+        return node
+
+    def later(moment: Expr) -> Expr:
+        # A bare number takes the unit of time only while it stands alone.
+        if isinstance(moment, Number):
+            return replace(moment, value=moment.value + shift)
+        return Binary("+", moment, clock, moment.span)
+
+    return change
 
 
 def _left_over(inner: Iterable[Declaration], bound: frozenset[str]) -> frozenset[str]:

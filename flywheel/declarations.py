@@ -284,13 +284,26 @@ class Override:
 class Use(Declaration):
     """``use MODEL as NAME with …``: another model under the prefix ``NAME.``.
 
-    ``NAME.on`` is a parameter, 1; at 0 the module's overrides are not in force.
+    ``NAME.on`` is a parameter, 1; at 0 the module's overrides are not in force. ``since`` is the time
+    here at which the module's own clock stands at its start; without it both clocks are the same.
+    Before the module's start its stocks stand still.
     """
 
     model: str
     module: Module
+    since: float | None = None
     bindings: tuple[Binding, ...] = ()
     overrides: tuple[Override, ...] = ()
+
+    @property
+    def shift(self) -> float:
+        """Time here minus time in the module."""
+        return 0.0 if self.since is None else self.since - self.module.time.start
+
+    @property
+    def wake(self) -> float:
+        """When the module starts, in the time of here."""
+        return self.module.time.start + self.shift
 
 
 Variable = Stock | Flow | Aux | Table | Data

@@ -222,3 +222,41 @@ def test_two_versions_of_a_rule_are_one_equation_with_a_switch() -> None:
     late = (Setting("order.desired", Number(1.0), since=4.0),)
     assert list(simulate(model, settings=late)["order"][[0, 7]]) == [1.0, 1.0]
     assert simulate(model, settings=late)["order"][8] == pytest.approx(4.0)
+
+
+def test_a_module_used_from_a_time_runs_on_its_own_clock_and_rests_before() -> None:
+    from_time = (
+        Param(name="begin", value=1.0),
+        Stock(name="level", initial=Number(3.0), gains=("rise",)),
+        Flow(
+            name="rise",
+            equation=Binary(
+                "+",
+                Call("step", (Name("time"), Name("begin"))),
+                Call("pulse", (Number(2.0), Number(0.5))),
+            ),
+        ),
+        Outcome(name="at_three", measure="at", expr=Name("level"), at=3.0),
+        Lever(name="sooner", param="begin", to=Number(0.5), at=0.25),
+        Scenario(name="late", settings=(Setting("begin", Number(2.0), since=1.0),)),
+    )
+    span = Time(0.0, 4.0, 0.125, 0.5)
+    alone = simulate(Model(name="alone", time=span, declarations=from_time))
+    module = Module("alone", span, from_time)
+    use = Use(name="m", model="alone", module=module, since=2013.0)
+    model = Model(name="host", time=Time(2010.0, 2017.0, 0.125, 0.5), declarations=(use,))
+    run = simulate(model)
+    assert (run["m.level"][run.time <= 2013] == 3.0).all()
+    assert np.allclose(run["m.level"][6:], alone["level"], rtol=1e-12)
+    assert run.outcomes["m.at_three"] == pytest.approx(alone.outcomes["at_three"], rel=1e-12)
+    assert model.levers["m.sooner"].at == 2013.25
+    assert model.scenarios["m.late"].settings[0].since == 2014.0
+
+
+def test_a_module_that_starts_later_rests_until_then() -> None:
+    module = dataclasses.replace(ads_module(), time=Time(2.0, 8.0, 0.125, 0.5))
+    use = Use(name="ads", model="advertising", module=module)
+    run = simulate(Model(name="host", time=TIME, declarations=(use,)))
+    alone = Model(name="a", time=module.time, declarations=module.declarations)
+    assert run["ads.traffic"][4] == 10.0
+    assert np.allclose(run["ads.traffic"][4:], simulate(alone)["traffic"], rtol=1e-12)

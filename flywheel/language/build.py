@@ -309,7 +309,10 @@ class _Builder:
         inside = {key(d.name): d.name for d in found.declarations}
         bound = (part.parts[0].key for part in self._bound(line))
         stubs = tuple(Binding(inside[k], Number(0.0)) for k in bound if k in inside)
-        stub = Use(name=prefix.text, model=wanted.text, module=found, bindings=stubs)
+        since = 0.0 if any(c.name == "since" for c in line.clause.parts[2:]) else None
+        stub = Use(
+            name=prefix.text, model=wanted.text, module=found, bindings=stubs, since=since
+        )
         for declaration in flatten((stub,))[1:]:
             if not isinstance(declaration, Observe):
                 axis = declaration.input if isinstance(declaration, Table) else ""
@@ -386,6 +389,8 @@ class _Builder:
                 if line.kind != "use" or refused.finding.code != "unknown-module":
                     self.names.findings.append(refused.finding)
         self._outcome_order(declarations)
+        if time is not None:
+            self._clocks(declarations, time)
         if not heads or time is None or self.names.findings or self.text.findings:
             return None
         common = self._common(heads[0])
@@ -689,6 +694,21 @@ class _Builder:
         unit = self._unit(line)
         return Aux(**self._common(line), equation=equation, unit=unit, desired=desired)
 
+    def _clocks(self, declarations: list[Declaration], time: Time) -> None:
+        """A module must have something to do while the text's model runs."""
+        for use in declarations:
+            if not isinstance(use, Use):
+                continue
+            ends = use.module.time.stop + use.shift
+            if use.wake >= time.stop or (use.since is None and ends <= time.start):
+                own = use.module.time
+                message = (
+                    f"{use.model} runs from {own.start:g} to {own.stop:g}, "
+                    f"this model from {time.start:g} to {time.stop:g}"
+                )
+                hint = f"say when its clock starts: use {use.model} as {use.name} from {time.start:g}"
+                self.error("module-clock", message, use.name_span, hint)
+
     def _rules(self, line: Line) -> tuple[Expr, Expr | None]:
         """The equation, and the desired one if the line has both."""
         _, current, *rest = line.clause.parts
@@ -721,7 +741,10 @@ class _Builder:
             span = token.span.to(span_of(expr))
             bindings.append(Binding(name, self._expr(expr, EQUATION), span))
         overrides: list[Override] = []
+        since = None
         for clause in line.clause.parts[2:]:
+            if clause.name == "since":
+                since = self._constant(clause.parts[-1], "the time after from")
             if clause.name == "override":
                 _, token, expr = (p for p in clause.parts if not _is_equal(p))
                 wants = "an override replaces the equation of a flow, an auxiliary or a parameter"
@@ -732,6 +755,7 @@ class _Builder:
             **self._common(line),
             model=wanted.text,
             module=module,
+            since=since,
             bindings=tuple(bindings),
             overrides=tuple(overrides),
         )

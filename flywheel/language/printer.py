@@ -237,6 +237,8 @@ def _desired(rule: Expr | None) -> str:
 
 def _use(d: Use) -> str:
     text = f"use {d.model} as {_head(d)}"
+    if d.since is not None:
+        text += f" from {_fraction(d.since)}"
     if d.bindings:
         text += " with " + ", ".join(f"{b.name} = {print_expr(b.expr)}" for b in d.bindings)
     overrides = (f"\n{INDENT}override {o.name} = {print_expr(o.equation)}" for o in d.overrides)

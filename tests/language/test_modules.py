@@ -159,3 +159,17 @@ def test_shipped_models_can_be_used_from_anywhere() -> None:
     alone = fw.load("core_flywheel").run(stop=2000)
     mine = model.run(save=0.25)
     assert np.allclose(mine["core.customers"], alone["customers"], rtol=1e-12)
+
+
+def test_a_module_with_another_clock_must_say_when_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "advertising.fly").write_text(ADS, encoding="utf-8")
+    head = "model m\ntime 2010 to 2020 [year] step 1/8 save 1/2\n"
+    found = mistakes(head + "use advertising as ads\n", tmp_path)
+    assert found[0][:2] == ("module-clock", 3)
+    assert "use advertising as ads from 2010" in found[0][2]
+    text = head + "use advertising as ads from 2012 with growth = 0.1\n"
+    model = fw.parse(text, folder=tmp_path)
+    assert model.check(strict=True)
+    assert "from 2012 with growth = 0.1" in print_model(model)
+    assert parse(print_model(model), folder=tmp_path) == parse(text, folder=tmp_path)
+    assert model.run()["ads.traffic"][0] == model.run()["ads.traffic"][4] == 10.0
