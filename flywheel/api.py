@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from flywheel.checks.reality import CheckResult
+    from flywheel.stages import StageMeter
 
 __all__ = ["CheckReport", "Model", "Run", "load", "model_names", "parse"]
 
@@ -111,6 +112,15 @@ class Model(_model.Model):
                 status = run.status
                 findings.append(Finding("error", "run-failed", status.message, status.span))
         return CheckReport(self, tuple(dict.fromkeys(findings)), results, strict)
+
+    def stages(self) -> StageMeter:
+        """How far the model stands: logic, equations, evidence of its numbers, fit with data.
+
+        Runs the model where it has ``observe`` lines; a run that fails is said in the meter.
+        """
+        from flywheel.stages import stages
+
+        return stages(self)
 
     def plot(
         self, names: Sequence[str] | None = None, *, language: str = "en", dark: bool = False

@@ -465,11 +465,14 @@ def test_fmt_refuses_what_is_no_text(flywheel: Run) -> None:
 def test_models_are_listed_with_a_line_each(flywheel: Run) -> None:
     said = flywheel("models")
     assert said.code == 0
-    lines = said.out.splitlines()
+    head, *lines = said.out.splitlines()
+    assert head.split()[:5] == ["model", "logic", "equations", "evidence", "data"]
     assert [line.split()[0] for line in lines] == list(fw.model_names())
-    assert all(len(line.split()) > 3 for line in lines)
+    assert all(len(line.split()) > 7 for line in lines)
+    assert all(re.search(r" +\d+%  +100%  +\d+%  +(\d+%|-)  +\S", line) for line in lines)
     document = json.loads(flywheel("models", "--json").out)
     assert [model["name"] for model in document] == list(fw.model_names())
+    assert all(model["stages"]["shares"]["equations"] == 1 for model in document)
 
 
 @pytest.mark.parametrize("template", template_names())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from flywheel.cli.output import print_json, print_table
 
+if TYPE_CHECKING:
+    from flywheel.stages import StageMeter
+
 
 def command(*, as_json: bool) -> int:
-    """One line for each shipped model."""
+    """One line for each shipped model, with how far it stands on the four stages."""
     from flywheel.api import load, model_names
 
     models = [load(name) for name in model_names()]
@@ -23,6 +27,7 @@ def command(*, as_json: bool) -> int:
                     "stocks": len(model.stocks),
                     "parameters": len(model.params),
                     "scenarios": list(model.scenarios),
+                    "stages": model.stages().as_dict(),
                 }
                 for model in models
             ]
@@ -30,11 +35,23 @@ def command(*, as_json: bool) -> int:
         return 0
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("model", no_wrap=True)
+    for stage in ("logic", "equations", "evidence", "data"):
+        table.add_column(stage, justify="right", no_wrap=True)
+    table.add_column("what it is about")
     for model in models:
-        table.add_row(model.name, first_sentence(model.doc) or model.label)
+        about = first_sentence(model.doc) or model.label
+        table.add_row(model.name, *stage_cells(model.stages()), about)
     print_table(table)
     return 0
+
+
+def stage_cells(meter: StageMeter) -> list[str]:
+    """The four stages in percent; a dash where nothing is compared with data."""
+    shares = dict(meter.shares)
+    cells = [f"{100 * shares[stage]:.0f}%" for stage in ("logic", "equations", "evidence")]
+    return [*cells, f"{100 * shares['data']:.0f}%" if meter.data.series else "-"]
 
 
 def first_sentence(text: str) -> str:
