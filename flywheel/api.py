@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from flywheel.checks.reality import CheckResult
+    from flywheel.rules import Rules
     from flywheel.stages import StageMeter
 
 __all__ = ["CheckReport", "Model", "Run", "load", "model_names", "parse"]
@@ -121,6 +122,20 @@ class Model(_model.Model):
         from flywheel.stages import stages
 
         return stages(self)
+
+    def rules(
+        self, *, at: float | None = None, scenario: str | None = None, seed: int = 0
+    ) -> Rules:
+        """Each current decision rule beside the desired one, and the outcomes of either.
+
+        Runs the model as it is, with each desired rule alone, and with all of them, in force from the
+        time ``at`` (None: from the start). Without a ``desired`` line in the model there is no pair.
+
+        Raises UsageError for a time outside the model's, UnknownNameError for an unknown scenario.
+        """
+        from flywheel.rules import compare
+
+        return compare(self, at=at, scenario=scenario, seed=seed)
 
     def plot(
         self, names: Sequence[str] | None = None, *, language: str = "en", dark: bool = False

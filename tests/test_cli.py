@@ -84,7 +84,7 @@ def flywheel(
 # Help -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["run", "check", "fmt", "models", "new", "dashboard"])
+@pytest.mark.parametrize("command", ["run", "check", "fmt", "models", "rules", "new", "dashboard"])
 def test_every_command_helps_with_an_example(flywheel: Run, command: str) -> None:
     said = flywheel(command, "--help")
     assert said.code == 0
@@ -98,7 +98,7 @@ def test_without_a_command_it_shows_what_there_is(flywheel: Run) -> None:
     said = flywheel()
     assert said.code == 0
     assert said.err == ""
-    for command in ("run", "check", "fmt", "models", "new", "dashboard"):
+    for command in ("run", "check", "fmt", "models", "rules", "new", "dashboard"):
         assert command in said.out
     assert flywheel("--version").out.strip() == fw.__version__
 

@@ -1,4 +1,4 @@
-"""The command line: ``flywheel run | check | fmt | models | new | dashboard``.
+"""The command line: ``flywheel run | check | fmt | models | rules | new | dashboard``.
 
 Exit codes: 0 all is well, 1 the model has mistakes or a run or a check failed, 2 the command itself
 was wrong (a name, a file, an option). Results go to stdout, everything else to stderr; with ``--json``

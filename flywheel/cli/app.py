@@ -127,6 +127,22 @@ def models(json: Json = False) -> int:
     return command(as_json=json)
 
 
+@app.command(epilog="Example: flywheel rules my_model.fly --at 2026")
+def rules(
+    model: ModelName,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Desired rules in force from then; else from the start."),
+    ] = None,
+    scenario: Annotated[str | None, typer.Option(help="A scenario, for every version.")] = None,
+    json: Json = False,
+) -> int:
+    """Show current and desired decision rules side by side, and run both."""
+    from flywheel.cli.rules import command
+
+    return command(model, at=at, scenario=scenario, as_json=json)
+
+
 @app.command(epilog="Example: flywheel new coffee_bar && flywheel run coffee_bar.fly")
 def new(
     name: Annotated[
