@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -21,6 +22,7 @@ import pytest
 import flywheel as fw
 from flywheel.cli import main
 from flywheel.cli.new import names as template_names
+from flywheel.cli.new import text as template_text
 from flywheel.cli.run import number
 
 GROWTH = """model growth "Growth <script>alert('x')</script>"
@@ -479,7 +481,8 @@ def test_models_are_listed_with_a_line_each(flywheel: Run) -> None:
 def test_a_new_model_is_sound_tidy_and_runs(flywheel: Run, template: str) -> None:
     said = flywheel("new", "my_model", "--template", template)
     assert (said.code, said.out, said.err) == (0, "my_model.fly\n", "")
-    assert flywheel("check", "--strict", "my_model.fly").code == 0
+    checked = flywheel("check", "--strict", "my_model.fly")
+    assert (checked.code, checked.err) == (0, "")  # no warnings either
     assert flywheel("fmt", "--check", "my_model.fly").code == 0
     assert flywheel("run", "my_model.fly").code == 0
     model = fw.load("my_model.fly")
@@ -488,6 +491,28 @@ def test_a_new_model_is_sound_tidy_and_runs(flywheel: Run, template: str) -> Non
     assert model.loops
     assert model.checks
     assert "NAME" not in Path("my_model.fly").read_text()
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_a_template_runs_in_less_than_a_millisecond(template: str) -> None:
+    model = fw.parse(template_text(template, "my_model", "my_model.fly"))
+    model.run()
+    assert min(timeit.repeat(model.run, number=1, repeat=20)) < 1e-3
+
+
+@pytest.mark.parametrize("template", [name for name in template_names() if name != "blank"])
+def test_a_template_names_what_turns_and_what_brakes(template: str) -> None:
+    loops = fw.parse(template_text(template, "my_model", "my_model.fly")).loops
+    assert any(name.startswith("R") for name in loops)
+    assert any(name.startswith("B") for name in loops)
+
+
+def test_every_template_is_told_of(flywheel: Run) -> None:
+    told = " ".join(flywheel("new", "--help").out.split())
+    page = (Path(__file__).parent.parent / "docs" / "cli.md").read_text()
+    for template in template_names():
+        assert template in told
+        assert f"| `{template}`" in page
 
 
 def test_new_replaces_only_when_told(flywheel: Run) -> None:

@@ -149,7 +149,11 @@ def new(
         str, typer.Argument(metavar="NAME", help="The model's name: writes NAME.fly here.")
     ],
     template: Annotated[
-        str, typer.Option(help="What to start from: flywheel, adoption or blank.")
+        str,
+        typer.Option(
+            help="What to start from: flywheel, adoption, marketplace, subscription, saas, "
+            "logistics, data_ai or blank."
+        ),
     ] = "flywheel",
     force: Annotated[
         bool, typer.Option("--force", help="Replace the file if it is there.")
