@@ -222,7 +222,7 @@ def _total(recipe: Recipe, run: Reading) -> tuple[float, str]:
     total = float(run.columns[recipe.column][row])
     if outcome.discount and outcome.since is None:
         # The integrand counts from the model's start, which this run may have moved.
-        total *= (1.0 + outcome.discount) ** (run.times[0] - run.model.time.start)
+        total *= (1.0 + outcome.discount) ** float(run.times[0] - run.model.time.start)
     return total, ""
 
 
@@ -233,7 +233,7 @@ def _mean(recipe: Recipe, run: Reading) -> tuple[float, str]:
     end = run.times[-1] if outcome.until is None else outcome.until
     if reason or end <= begin:
         return math.nan, reason or "its window is empty"
-    return total / (end - begin), ""
+    return total / float(end - begin), ""
 
 
 def _peak(recipe: Recipe, run: Reading) -> tuple[float, str]:

@@ -54,6 +54,7 @@ def test_measures(method: str) -> None:
     for n, (text, wanted) in enumerate(CASES.items()):
         assert run.outcomes[f"O{n}"] == pytest.approx(wanted, rel=close, abs=close), text
         assert run.outcomes.reason(f"o{n}") == ""
+        assert type(run.outcomes[f"o{n}"]) is float, text
     assert list(run.outcomes) == [f"o{n}" for n in range(len(CASES))]
     assert len(run.outcomes) == len(CASES)
     assert "o0=" in repr(run.outcomes)
