@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flywheel.api import CheckReport, Model, Run, load, model_names, parse
+    from flywheel.api import Assessment, CheckReport, Model, Run, assess, load, model_names, parse
     from flywheel.errors import (
         Finding,
         FlywheelError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Assessment": "flywheel.api",
     "CheckReport": "flywheel.api",
     "Finding": "flywheel.errors",
     "FlywheelError": "flywheel.errors",
@@ -39,6 +40,7 @@ _HOME = {
     "Span": "flywheel.errors",
     "UnknownNameError": "flywheel.errors",
     "UsageError": "flywheel.errors",
+    "assess": "flywheel.api",
     "format_text": "flywheel.language",
     "load": "flywheel.api",
     "model_names": "flywheel.api",
@@ -49,6 +51,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Assessment",
     "CheckReport",
     "Finding",
     "FlywheelError",
@@ -61,6 +64,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "__version__",
+    "assess",
     "format_text",
     "load",
     "model_names",

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flywheel import model as _model
-from flywheel.errors import Finding, UnknownNameError, UsageError, unknown_name
+from flywheel.analysis.assess import Assessment as _Assessment
+from flywheel.errors import Finding, LimitError, UnknownNameError, UsageError, unknown_name
 from flywheel.solve.run import Run as _Run
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
     from plotly.graph_objects import Figure
 
+    from flywheel.analysis.sending import Sent
     from flywheel.checks.reality import CheckResult
     from flywheel.rules import Rules
     from flywheel.stages import StageMeter
 
-__all__ = ["CheckReport", "Model", "Run", "load", "model_names", "parse"]
+__all__ = [
+    "Assessment", "CheckReport", "Model", "Run", "assess", "chain_names", "load", "model_names", "parse",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -192,6 +196,38 @@ class Run(_Run):
         return run_html(self)
 
 
+class Assessment(_Assessment):
+    """The five questions answered for every entry point of a value chain, with figures."""
+
+    def plot(
+        self, entry_point: str | None = None, *, language: str = "en", dark: bool = False
+    ) -> Figure:
+        """The answers of all entry points; or what moves the score of one of them, when named."""
+        from flywheel.figures.assess import answers, tornado
+
+        if entry_point is None:
+            return answers(self, language=language, dark=dark)
+        return tornado(self, entry_point, language=language, dark=dark)
+
+    def send(self, entry_point: str, models: Mapping[str, _model.Model] | None = None) -> Sent:
+        """The parameters that an entry point sets: model, parameter, value.
+
+        The shipped models of these names, or those in ``models``, say what values are plausible;
+        values are clipped to that, and ``.notes`` says where.
+        """
+        wanted = self.chain.point(entry_point).models
+        at_hand = dict(models or {})
+        for name in wanted:
+            if name not in at_hand and name in model_names():
+                at_hand[name] = load(name)
+        return super().send(entry_point, at_hand)
+
+    def _repr_html_(self) -> str:
+        from flywheel.notebook import assessment_html
+
+        return assessment_html(self)
+
+
 @dataclass(frozen=True, repr=False)
 class CheckReport:
     """Everything that was found about a model; ``ok`` when nothing in it is an error."""
@@ -307,3 +343,55 @@ def parse(text: str, *, name: str = "<text>", folder: str | PathLike[str] | None
     from flywheel.language import parse as parse_text
 
     return parse_text(text, name=name, folder=None if folder is None else Path(folder), build=Model)
+
+
+def chain_names() -> tuple[str, ...]:
+    """The names of the value chains that come with the package, sorted."""
+    return tuple(sorted(path.stem for path in (_library() / "chains").glob("*.toml")))
+
+
+def assess(chain: str | PathLike[str] | Mapping[str, object]) -> Assessment:
+    """The five questions answered for a value chain: which entry point to enter.
+
+    ``chain`` is the name of a shipped value chain (``chain_names()``), the path of a ``.toml`` file,
+    or a mapping of the same shape, in which a bare number is a judgement without a range.
+
+    Raises UnknownNameError for a name that is not shipped, UsageError for a file that cannot be read,
+    ModelError (with every mistake found) for what is no value chain.
+    """
+    from flywheel.analysis.chain import chain_of, parse_chain
+
+    if isinstance(chain, Mapping):
+        return Assessment(chain_of(chain))
+    if not isinstance(chain, str | PathLike):
+        raise UsageError(f"a value chain is named by text, a path or a mapping, not {chain!r:.80}")
+    given = fspath(chain)
+    if not isinstance(given, str):
+        raise UsageError(f"a value chain is named by text or a path, not {chain!r:.80}")
+    by_path = not isinstance(chain, str) or given.endswith(".toml")
+    if by_path or "/" in given or "\\" in given:
+        return Assessment(parse_chain(_chain_text(Path(given)), name=given))
+    if given in chain_names():
+        path = _library() / "chains" / f"{given}.toml"
+        return Assessment(parse_chain(_chain_text(path), name=str(path)))
+    error = unknown_name(given, "value chain", chain_names(), "the library")
+    beside = Path(f"{given}.toml")
+    hint = f"There is a file {beside} here." if beside.is_file() else "A path ends in .toml."
+    raise UnknownNameError(f"{error.message} {hint}")
+
+
+def _chain_text(path: Path) -> str:
+    """The text of a value chain's file, read up to just past the limit that its reader refuses."""
+    from flywheel.analysis.chain import MAX_BYTES
+
+    shown = str(path).replace("\0", "\N{SYMBOL FOR NULL}")
+    if "\0" in str(path) or not path.is_file():
+        raise UsageError(f"there is no file {shown}")
+    with path.open("rb") as handle:
+        raw = handle.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise LimitError(f"{shown}: a value chain is at most 1 MiB of text")
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not UTF-8 text: byte {error.start}") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from flywheel.analysis.assess import Assessment
+from flywheel.analysis.questions import QUESTIONS
 from flywheel.errors import Finding
 from flywheel.figures.lines import exactness
 from flywheel.figures.numbers import quantity, rounded
@@ -93,6 +95,27 @@ def run_html(run: Run) -> str:
         parts.append(_table(("stock", "start", "end"), ends))
     if run.ok:
         parts.append(_quiet(exactness(run)))
+    return f"<div>{''.join(parts)}</div>"
+
+
+def assessment_html(assessment: Assessment) -> str:
+    """The entry points in their ranking, their five answers, and what decides it in words."""
+    chain = assessment.chain
+    rows = [
+        (
+            escape(str(row.rank)),
+            f'<span title="{escape(row.point)}">{escape(chain.point(row.point).text())}</span>',
+            *(f"{answer:.2f}" for answer in row.scores),
+            f"{row.low:.2f} – {row.high:.2f}",
+        )
+        for row in assessment.ranking
+    ]
+    heads = ("", "entry point", *(one.short[0] for one in QUESTIONS.values()), "total", "5 – 95 %")
+    parts = [
+        f"<b>{escape(chain.text())}</b>",
+        _table(heads, rows),
+        f"<div>{escape(assessment.explain())}</div>",
+    ]
     return f"<div>{''.join(parts)}</div>"
 
 

@@ -143,6 +143,45 @@ def rules(
     return command(model, at=at, scenario=scenario, as_json=json)
 
 
+@app.command(
+    epilog="Example: flywheel assess amazon --set servers.lock_in=0.6 · "
+    "flywheel assess amazon --point fba --send"
+)
+def assess(
+    chain: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CHAIN",
+            help="A shipped value chain's name, or the path of a .toml file; "
+            "without it the shipped ones are listed.",
+        ),
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show the judgements of one entry point.")
+    ] = None,
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="POINT.JUDGEMENT=NUMBER", help="Judge otherwise; repeat for more."
+        ),
+    ] = [],  # noqa: B006
+    send: Annotated[
+        bool,
+        typer.Option(
+            "--send", help="Show the model parameters that the entry point (or the first) sets."
+        ),
+    ] = False,
+    language: Annotated[str, typer.Option(help="Of labels and sentences: en or ko.")] = "en",
+    json: Json = False,
+) -> int:
+    """Ask the five questions: which entry point of a value chain to enter, and how sure is it?"""
+    from flywheel.cli.assess import command
+
+    return command(
+        chain, point=point, settings=set_, sending=send, language=language, as_json=json
+    )
+
+
 @app.command(epilog="Example: flywheel new coffee_bar && flywheel run coffee_bar.fly")
 def new(
     name: Annotated[
