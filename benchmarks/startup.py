@@ -5,9 +5,9 @@
 Python keeps compiled bytecode beside the sources of an installed package; here it goes to a folder of
 its own, so that the first process writes it and the timed ones read it, whatever the environment says.
 
-Whole processes are timed by the wall clock and, since other work on the machine only ever slows them
-down, by their processor time too. The parts are processor time of fresh processes: within one, the
-second reading of a model is faster than the first.
+Whole processes are timed by the wall clock; their processor time beside it can be longer, for numpy's
+linear algebra starts threads that wait busily. The parts are processor time of the main thread in fresh
+processes: within one process, the second reading of a model is faster than the first.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FORBIDDEN = HEAVY[:4]
 
 # Each part is printed as NAME SECONDS by a fresh process.
 PARTS = """
-from time import process_time as now
+from time import thread_time as now
 t = now()
 def part(name):
     global t
@@ -79,7 +79,7 @@ print("processor", thread_time() - c)
 """
 
 WARM = """
-from time import process_time as now
+from time import thread_time as now
 import flywheel as fw
 model = fw.load("core_flywheel")
 model.run()["customers"]
