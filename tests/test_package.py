@@ -122,7 +122,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     expected = {"flywheel/py.typed", "flywheel/language/grammar.lark"}
     expected |= {
         f"flywheel/models/{path.relative_to(ROOT / 'models')}"
-        for pattern in ("*.fly", "data/*.csv")
+        for pattern in ("*.fly", "data/*.csv", "chains/*.toml")
         for path in (ROOT / "models").glob(pattern)
     }
     expected |= {

@@ -173,7 +173,8 @@ def _toml_finding(source: Source, message: str) -> Finding:
         line, column = int(place[1]), int(place[2])
         span = Span(source, line, column, line, column + 1)
         message = message[: place.start()]
-    return Finding("error", "toml", f"this is no TOML: {message}", span)
+    where = "" if span else f"{source.name}: "
+    return Finding("error", "toml", f"{where}this is no TOML: {message}", span)
 
 
 def _out_of_bounds(asked: Asked, value: object) -> str:
@@ -232,7 +233,7 @@ class _Reader:
                 if isinstance(one, Mapping):
                     points.append(self.point(one, (number,)))
                 else:
-                    self.say("an entry point is a table", (number,), "write [[point]]")
+                    self.say("an entry point is a table", ("point",), "write [[point]]")
         seen: set[str] = set()
         for number, point in enumerate(points):
             if key(point.name) in seen:

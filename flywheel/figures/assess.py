@@ -13,12 +13,25 @@ from flywheel.analysis.words import amount
 from flywheel.figures.theme import GRID, RUN_WIDTH, TEXT_BODY, TEXT_SMALL, palette, template
 
 _WORDS = {
-    "en": {"score": "score", "draws": "Bars: nine of ten draws of all judgements from their ranges",
-           "now": "as judged", "range": "plausible range", "evidence": "evidence",
-           "low": "score at the low end", "high": "score at the high end"},
-    "ko": {"score": "점수", "draws": "막대: 모든 판단을 범위 안에서 뽑은 경우의 90 %",
-           "now": "판단값", "range": "타당한 범위", "evidence": "근거",
-           "low": "범위 하단의 점수", "high": "범위 상단의 점수"},
+    "en": {
+        "score": "score",
+        "draws": "Frame: the weakest link. "
+        "Bar: nine of ten draws of all judgements from their ranges.",
+        "now": "as judged",
+        "low": "score at the low end",
+        "high": "score at the high end",
+    },
+    "ko": {
+        "score": "점수",
+        "draws": "테두리: 가장 약한 고리. 막대: 모든 판단을 범위 안에서 뽑은 경우의 90 %.",
+        "now": "판단값",
+        "low": "범위 하단의 점수",
+        "high": "범위 상단의 점수",
+    },
+}
+_KINDS = {
+    "guess": ("guess", "추측"), "estimate": ("estimate", "추정"),
+    "survey": ("survey", "조사"), "measured": ("measured", "측정"),
 }  # fmt: skip
 _ROW = 5 * GRID
 _SHOWN = 12
@@ -37,6 +50,7 @@ def answers(assessment: Assessment, *, language: str = "en", dark: bool = False)
     """
     colors = palette(dark)
     said = _words(language)
+    strong = 0.7 if dark else 0.85  # from here the other text colour reads better on the shade
     ranking = assessment.ranking
     rows = list(range(len(ranking)))
     heads = [question.short[language == "ko"] for question in QUESTIONS.values()]
@@ -59,7 +73,7 @@ def answers(assessment: Assessment, *, language: str = "en", dark: bool = False)
         for x, value in enumerate(row.scores[:5]):
             figure.add_annotation(
                 text=f"{value:.2f}", x=x, y=y, row=1, col=1, showarrow=False,
-                font={"size": TEXT_BODY, "color": colors.paper if value > 0.55 else colors.ink},
+                font={"size": TEXT_BODY, "color": colors.paper if value > strong else colors.ink},
             )  # fmt: skip
         weak = gates.index(min(gates))
         figure.add_shape(
@@ -93,8 +107,8 @@ def answers(assessment: Assessment, *, language: str = "en", dark: bool = False)
     _foot(figure, said["draws"], colors.muted)
     figure.update_layout(
         template=template(dark), hovermode="closest", showlegend=False,
-        height=len(rows) * _ROW + 16 * GRID,
-        margin={"l": 12 * GRID, "r": 3 * GRID, "t": 8 * GRID, "b": 5 * GRID},
+        height=len(rows) * _ROW + 18 * GRID,
+        margin={"l": 12 * GRID, "r": 3 * GRID, "t": 10 * GRID, "b": 5 * GRID},
     )  # fmt: skip
     return figure
 
@@ -124,6 +138,15 @@ def tornado(
                           "<br><i>%{customdata[1]}</i><extra></extra>",
             meta={"role": "swing"},
         )
+    )  # fmt: skip
+    key = [
+        f"<span style='color:{colors.evidence(kind)}'>■</span> {_KINDS[kind][language == 'ko']}"
+        for kind in dict.fromkeys(kinds)
+    ]
+    figure.add_annotation(
+        text="  ".join(key), xref="paper", yref="paper", x=1, y=1, xanchor="right",
+        yanchor="bottom", yshift=3 * GRID, showarrow=False,
+        font={"size": TEXT_SMALL, "color": colors.muted},
     )  # fmt: skip
     figure.add_vline(x=total, line={"color": colors.ink, "width": 1})
     figure.add_annotation(
