@@ -1122,5 +1122,7 @@ def _evaluate(expr: Expr, what: str) -> float:
     hint = "write the number itself"
     if what.startswith("the value of the parameter"):
         hint = "write the number itself, or make it an auxiliary: aux name [unit] = …"
+    if culprit.removesuffix(" is a name") in ("end", "stop", "final", "last"):
+        hint = "write the number itself: the last time of the time line"
     message = f"{what} must be a number, and {culprit}"
     raise Refused(Finding("error", "not-a-number", message, expr.span, hint))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flywheel.errors import Finding, Span, nearest
 from flywheel.functions import FUNCTIONS
 from flywheel.language.lexer import KINDS, Token
-from flywheel.language.names import FOREIGN
+from flywheel.language.names import FOREIGN, UNITS_OF_TIME
 
 PATTERNS: dict[str, str] = {
     "model": 'model name "Label"',
@@ -152,9 +152,7 @@ class Place:
         """The token ``count`` places before the one that does not fit."""
         return self.tokens[self.index - count] if self.index >= count else None
 
-    def finding(
-        self, code: str, message: str, hint: str = "", span: Span | None = None
-    ) -> Finding:
+    def finding(self, code: str, message: str, hint: str = "", span: Span | None = None) -> Finding:
         """A mistake at this place."""
         return Finding("error", code, message, span or self.span, hint)
 
@@ -232,9 +230,7 @@ def _start_without_kind(tokens: list[Token]) -> Finding:
     return Finding("error", "unknown-line", message, tokens[0].span, hint)
 
 
-def syntax(
-    tokens: list[Token], index: int, expected: frozenset[str], kind: str = ""
-) -> Finding:
+def syntax(tokens: list[Token], index: int, expected: frozenset[str], kind: str = "") -> Finding:
     """The finding for the first token that does not fit; ``kind`` is ``expression`` for one alone."""
     place = Place(tokens, index, expected, kind or tokens[0].key)
     for rule in _RULES:
@@ -465,6 +461,10 @@ def _if_then_else(place: Place) -> Finding | None:
     called = at + 1 < len(place.tokens) and place.tokens[at + 1].type == "LPAR"
     if at >= place.index or (called and "then" not in keys and "else" not in keys):
         return None
+    if place.kind == "check" and place.before is place.tokens[at]:
+        message = "the condition of a check begins with when"
+        hint = "write when p = 1 then variable >= 0"
+        return place.finding("if-then-else", message, hint, place.tokens[at].span)
     message = "a condition is written like a function"
     span = place.tokens[at].span
     return place.finding("if-then-else", message, "write if(condition, then, else)", span)
@@ -598,8 +598,15 @@ def _evidence(place: Place) -> Finding | None:
     hint = 'write from measured "source"'
     if token is not None and token.is_word:
         kinds = ("guess", "estimate", "survey", "measured")
+        said = [one for one in place.tokens[place.index :] if one.type != "STRING"]
         meant = _EVIDENCE_MEANT.get(token.key) or nearest(token.key, kinds)
-        hint = f"did you mean {meant}?" if meant else f'write from measured "{token.text}"'
+        if len(said) == 1 and meant:
+            hint = f"did you mean {meant}?"
+        else:
+            # A source in words of its own: from a survey of 300 guests.
+            named = [one.key for one in said if one.key in kinds]
+            source = " ".join(one.text for one in said)[:60]
+            hint = f'write from {(*named, meant, "measured")[0] or "measured"} "{source}"'
     elif token is not None and token.type == "STRING":
         hint = f"write from measured {token.text[:60]}"
     return place.finding("bad-evidence", message, hint)
@@ -719,11 +726,26 @@ def _condition(place: Place) -> Finding | None:
     if token is not None and token.type == "COMPARISON":
         message = "a condition sets parameters, it does not compare"
         return place.finding("bad-condition", message, "write when p = 0 then claim")
+    if token is not None and token.key == "then" and place.before.type == "NAME":
+        name = place.before.text
+        message = "after when stand settings of parameters, or the word scenario and its name"
+        hint = f"write when scenario {name} then … or when {name} = 0 then …"
+        return place.finding("bad-condition", message, hint, place.before.span)
     if token is None or "THEN" in place.expected:
         message = "after the condition stands then, and what must hold"
         return place.finding("no-then", message, "write when p = 0 then variable >= 0")
     message = "after when stand settings of parameters"
     return place.finding("bad-condition", message, "write when p = 0, q = 1 then variable >= 0")
+
+
+def _claims(place: Place) -> Finding | None:
+    """Two claims of a check with a comma between them."""
+    token = place.token
+    if place.kind != "check" or token is None or token.type != "COMMA":
+        return None
+    if not {"AND", "OR"} & place.expected:
+        return None
+    return place.finding("missing-and", "between two claims stands and", "write and for the comma")
 
 
 def _chain(place: Place) -> Finding | None:
@@ -769,7 +791,12 @@ def _measure(place: Place) -> Finding | None:
     if place.kind != "outcome" or token is None or not before.is_word:
         return None
     earlier = place.back(2)
-    if earlier is None or earlier.type != "EQUAL" or token.type not in ("NAME", "LPAR"):
+    if earlier is None or earlier.type != "EQUAL":
+        return None
+    if before.key == "time" and token.is_word:
+        message = "the time at which something comes true is written time of"
+        return place.finding("unknown-word", message, "write time of variable > 0")
+    if token.type not in ("NAME", "LPAR"):
         return None
     meant = _MEASURES_MEANT.get(before.key) or nearest(
         before.key, ("total", "mean", "peak", "trough")
@@ -838,6 +865,11 @@ def _missing_operator(place: Place) -> Finding | None:
         hint = f"write {before.text} * {token.text} to multiply"
         if place.kind in ("param", "stock"):
             hint += f"; a unit stands before the =, like [{token.text}]"
+        elif token.key in UNITS_OF_TIME:
+            message = f"numbers carry no unit here, and {token.text} is one"
+            hint = f"write {before.text} in the unit of what it sets"
+            if place.kind not in ("scenario", "lever", "check"):
+                hint = f"let a parameter carry it: param name [{token.text}] = {before.text}"
     elif token.type == "LPAR":
         hint = f"write {before.text} * ( to multiply"
     else:
@@ -865,15 +897,19 @@ def _missing_operand(place: Place) -> Finding | None:
             return None
         message = f"expected a number or a name {where}"
         return place.finding("missing-operand", message, place.pattern)
-    if token.type in ("RPAR", "COMMA") and (before.type in _BINARY or before.type in ("COMMA", "LPAR")):
+    if token.type in ("RPAR", "COMMA") and (
+        before.type in _BINARY or before.type in ("COMMA", "LPAR")
+    ):
         message = f"something is missing between {before.text} and {token.text}"
         hint = "write a name or a number there"
         return place.finding("missing-operand", message, hint, before.span.to(token.span))
     if before.type in (*_BINARY, "EQUAL", "COMMA", "LPAR", "COLON") or before.is_word:
         if token.type in _OPERANDS:
             return None
-        wanted = "a number" if place.kind == "param" and before.type == "EQUAL" else (
-            "a number or a name"
+        wanted = (
+            "a number"
+            if place.kind == "param" and before.type == "EQUAL"
+            else ("a number or a name")
         )
         message = f"expected {wanted} {where}, not {_shown(token)}"
         return place.finding("missing-operand", message, place.pattern)
@@ -921,6 +957,7 @@ _RULES: tuple[Callable[[Place], Finding | None], ...] = (
     _if_then_else,
     _chain,
     _condition,
+    _claims,
     _flow_list,
     _clause_of_another_line,
     _time_line,

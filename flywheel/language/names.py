@@ -16,6 +16,13 @@ from flywheel.functions import FUNCTIONS, TIME
 from flywheel.language import limits
 from flywheel.language.lexer import Token, too_deep
 
+# Words that stand behind a number in speech, and in equations never.
+UNITS_OF_TIME = frozenset(
+    f"{word}{plural}"
+    for word in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
+    for plural in ("", "s")
+)
+
 VARIABLES = frozenset({"stock", "flow", "aux", "table", "data"})
 RESERVED = frozenset({TIME, "and", "or", "not", "if"})
 BASE = "base"
@@ -267,6 +274,11 @@ class Names:
             value = "exp(1)" if folded == "e" else value
             hint = f"write {value}" if value else "write a number"
             self.error("unknown-name", f"{node.name} is no name here", node.span, hint)
+            return
+        if folded in UNITS_OF_TIME:
+            message = f"{node.name} is a unit, and equations know only names"
+            hint = f"let a parameter carry it: param name [{node.name}] = 1"
+            self.error("unknown-name", message, node.span, hint)
             return
         hint = self.guess(node.name, scope.kinds)
         if not hint:
