@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Iterable
 from os import PathLike
 from types import FrameType
+from typing import Any
 
 from dash import Dash
 from flask import Flask, Response, jsonify, request
@@ -51,9 +52,10 @@ def make_app(
     are names under which the server may be reached besides loopback; any other is refused.
     """
     library = open_library(models)
+    server: Any = Flask(__package__ or "dashboard")
     app = Dash(
         __package__ or "dashboard",
-        server=Flask(__package__ or "dashboard"),
+        server=server,
         assets_folder=str(_assets()),
         serve_locally=True,
         title="Flywheel",
@@ -65,9 +67,11 @@ def make_app(
     app.enable_dev_tools(debug=False)
     app.layout = layout.shell()
     callbacks.register(app, library)
-    callbacks.endpoints(app.server, library)
-    guards.install(app, app.server, hosts)
-    app.server.register_error_handler(HTTPException, _sentence)
+    callbacks.endpoints(server, library)
+    guards.install(app, server, hosts)
+    server.register_error_handler(HTTPException, _sentence)
+    finish: Any = app._setup_server  # else Dash gathers its callbacks only at the first request,
+    finish()  # and the guards could not tell a callback of ours from another
     return app
 
 
@@ -97,7 +101,7 @@ def serve(
 
     Only this machine can reach it unless ``host`` says otherwise. ``port=0`` takes a free one.
     """
-    import waitress  # a small threaded server for real use; Flask's own is for development
+    import waitress  # type: ignore[import-untyped]  # a small threaded server for real use; Flask's own is for development
 
     names = [*hosts] if host in ("0.0.0.0", "::", "") else [host, *hosts]
     app = make_app(models, hosts=names)

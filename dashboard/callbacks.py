@@ -77,9 +77,8 @@ def register(app: Dash, library: Library) -> None:
         return diagram.elements(library[state.model], state.language, view, signs)
 
     def client(name: str, *places: Input | Output | State, start: bool = False) -> None:
-        app.clientside_callback(
-            ClientsideFunction("flywheel", name), *places, prevent_initial_call=not start
-        )
+        bind: Any = app.clientside_callback
+        bind(ClientsideFunction("flywheel", name), *places, prevent_initial_call=not start)
 
     client("first", Output("key", "data"), Input("url", "search"), start=True)
     client("start", Output("live", "data"), Input("meta", "data"), start=True)
@@ -158,7 +157,9 @@ def endpoints(server: Flask, library: Library) -> None:
             abort(400, str(error))
         except moves.BadMove as error:
             abort(400, str(error))
-        name = "".join(c for c in state.model if c.isascii() and (c.isalnum() or c in "_-")) or "run"
+        name = (
+            "".join(c for c in state.model if c.isascii() and (c.isalnum() or c in "_-")) or "run"
+        )
         response = Response(text, mimetype="text/csv")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         response.headers["Cache-Control"] = "no-store"

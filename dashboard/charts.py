@@ -6,7 +6,8 @@ and the scrubber's line by the ``role`` that each trace carries.
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
+from functools import lru_cache
+from typing import Any
 
 from flywheel.api import Model, Run
 from flywheel.figures.lines import trajectories
@@ -22,8 +23,12 @@ def default_variables(model: Model) -> tuple[str, ...]:
     return tuple(chosen[:MAX_DEFAULT])
 
 
-def figure(baseline: Run, name: str, language: str, dark: bool = False) -> go.Figure:
-    """One variable: the baseline as a ghost, the run (for now the baseline too), data as dots."""
+@lru_cache(maxsize=512)
+def figure(baseline: Run, name: str, language: str, dark: bool = False) -> dict[str, Any]:
+    """One variable: the baseline as a ghost, the run (for now the baseline too), data as dots.
+
+    Plain data, kept, because every visitor of a model gets the same: do not change it.
+    """
     made = trajectories(
         baseline, [name], baseline=baseline, language=language, dark=dark, note=False
     )
@@ -43,4 +48,5 @@ def figure(baseline: Run, name: str, language: str, dark: bool = False) -> go.Fi
     made.update_yaxes(automargin=False, fixedrange=True, title=None)
     start, stop = float(baseline.model.time.start), float(baseline.model.time.stop)
     made.update_xaxes(range=[start, stop])
-    return made
+    plain: dict[str, Any] = made.to_plotly_json()
+    return plain

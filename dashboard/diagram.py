@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from flywheel.api import Run
@@ -57,9 +58,7 @@ def shown(model: Model, view: str) -> tuple[str, ...]:
     kept = {name for name in members if name in model.stocks or name in model.flows}
     # A junction is where loops part or meet; what has one way in and one way out is part of an arrow.
     kept |= {
-        name
-        for name in members
-        if len(follow.get(name, ())) > 1 and len(lead.get(name, ())) > 1
+        name for name in members if len(follow.get(name, ())) > 1 and len(lead.get(name, ())) > 1
     }
     return tuple(name for name in variables if name in kept)
 
@@ -79,7 +78,7 @@ def arrows(
     def add(path: Sequence[str], loop: str) -> None:
         ends = path[0], path[-1]
         known = found.get(ends)
-        sign = _product([signs.get(step, "") for step in zip(path, path[1:], strict=False)])
+        sign = _product([signs.get(step, "") for step in pairwise(path)])
         if known is None:
             found[ends] = Arrow(*ends, sign, tuple(path[1:-1]), (loop,) if loop else ())
         else:
@@ -149,11 +148,8 @@ def elements(
         flow = source if source in model.flows else target
         stock = target if flow == source else source
         gains = flow in model.stocks[stock].gains
-        loops = [
-            loop.name for loop in model.loops.values() if (flow, stock) in set(_steps(loop))
-        ]
-        for layer in ("pipe", "bore"):
-            edges.append(
+        loops = [loop.name for loop in model.loops.values() if (flow, stock) in set(_steps(loop))]
+        edges += [
                 {
                     "data": {
                         "id": f"{layer}{number}", "source": source, "target": target, "loops": loops,
@@ -161,7 +157,8 @@ def elements(
                     },
                     "classes": f"{layer} {'in' if gains else 'out'}",
                 }
-            )  # fmt: skip
+                for layer in ("pipe", "bore")
+            ]  # fmt: skip
     _, bends = _by_hand(model.name) if view == "loops" else ({}, {})
     for number, arrow in enumerate(arrows(model, names, view, measured)):
         edges.append(
@@ -293,7 +290,7 @@ def stylesheet(dark: bool) -> list[dict[str, Any]]:
 
 
 def _steps(loop: Loop) -> list[tuple[str, str]]:
-    return list(zip(loop.path, loop.path[1:], strict=False))
+    return list(pairwise(loop.path))
 
 
 def _legs(loop: Loop, visible: set[str]) -> list[list[str]]:
@@ -331,7 +328,9 @@ def _places(model: Model, names: tuple[str, ...], view: str) -> Mapping[str, tup
         return _squeeze_in(model, names, placed)
     unit = layout(model, names)
     columns = max(2.0, (1.3 * len(names)) ** 0.5)
-    width, height = columns * CELL_WIDTH, (len(names) * 1.8 / columns) * CELL_HEIGHT
+    few = len(names) <= 40
+    width = columns * (CELL_WIDTH if few else STOCK_WIDTH + 8)
+    height = (len(names) * 1.8 / columns) * (CELL_HEIGHT if few else STOCK_HEIGHT + 4)
     return {name: (x * width, (1 - y) * height) for name, (x, y) in unit.items()}
 
 
@@ -344,14 +343,20 @@ def _squeeze_in(
     for name in names:
         if name in placed:
             continue
-        near = [placed[a if b == name else b] for a, b in ties if name in (a, b) and {a, b} - {name} <= set(placed)]
+        near = [
+            placed[a if b == name else b]
+            for a, b in ties
+            if name in (a, b) and {a, b} - {name} <= set(placed)
+        ]
         middle = near or list(placed.values())
         cx = sum(x for x, _ in middle) / len(middle)
         cy = sum(y for _, y in middle) / len(middle)
         free = [
             (x, y)
             for x, y in everywhere
-            if all(abs(x - u) >= STOCK_WIDTH or abs(y - v) >= STOCK_HEIGHT for u, v in placed.values())
+            if all(
+                abs(x - u) >= STOCK_WIDTH or abs(y - v) >= STOCK_HEIGHT for u, v in placed.values()
+            )
         ]
         placed[name] = min(free, key=lambda spot: (spot[0] - cx) ** 2 + (spot[1] - cy) ** 2)
     return placed

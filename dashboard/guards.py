@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from dash import Dash
 from flask import Flask, Response, abort, request
+from werkzeug.datastructures import Headers
 
 MAX_BODY = 1 << 20
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -40,8 +41,6 @@ def install(app: Dash, server: Flask, hosts: Iterable[str] = ()) -> None:
                 abort(413, "The body is larger than 1 MiB.")
         if request.path == _CALLBACK and request.method == "POST":
             body = request.get_json()  # refuses by itself what is no JSON: 400 or 415
-            # Dash collects its callbacks at the first request of any kind.
-            app._setup_server()
             fault = callback_fault(body, app.callback_map)
             if fault:
                 abort(400, fault)
@@ -89,7 +88,7 @@ def host_name(host: str) -> str:
         return ""
 
 
-def same_origin(origin: str | None, headers: Mapping[str, str], host: str) -> bool:
+def same_origin(origin: str | None, headers: Headers, host: str) -> bool:
     """Whether a write may be ours.
 
     Browsers send ``Origin`` with every POST; a client that sends neither it nor ``Sec-Fetch-Site``

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import floor, isfinite, log10
 from typing import Any
 
@@ -22,13 +21,18 @@ from .texts import all_texts, say
 from .units import spoken
 
 FONT_SIZES = {"xs": "12px", "sm": "14px", "md": "14px", "lg": "20px", "xl": "20px"}
-CHART_CONFIG = {
+CHART_CONFIG: Any = {
     "displaylogo": False,
     "responsive": True,
     "displayModeBar": False,
     "showTips": False,
     "doubleClick": False,
 }
+
+
+def _data(attributes: dict[str, str]) -> Any:
+    """HTML attributes with a hyphen (``data-…``, ``aria-…``), which Python cannot spell as names."""
+    return attributes
 
 
 def shell() -> Any:
@@ -68,7 +72,7 @@ def page(library: Library, state: State, problems: Sequence[Problem]) -> Any:
     return html.Div(
         className="app",
         lang=language,
-        **{"data-tab": "levers"},
+        **_data({"data-tab": "levers"}),
         children=[
             html.A(say("skip", language), href="#levers", className="skip"),
             _header(library, model, state),
@@ -88,7 +92,9 @@ def page(library: Library, state: State, problems: Sequence[Problem]) -> Any:
                     ),
                 ],
             ),
-            html.Div(id="toast", role="status", className="toast", **{"aria-live": "polite"}),
+            html.Div(
+                id="toast", role="status", className="toast", **_data({"aria-live": "polite"})
+            ),
             dcc.Store(id="meta", data=meta(library, state)),
             dcc.Store(id="live"),
         ],
@@ -145,7 +151,7 @@ def _header(library: Library, model: Model, state: State) -> Any:
                 searchable=len(library) > 8,
                 size="sm",
                 className="pick pick-model",
-                **{"aria-label": say("model", language)},
+                **_data({"aria-label": say("model", language)}),
             ),
             dmc.Select(
                 id="scenario",
@@ -155,7 +161,7 @@ def _header(library: Library, model: Model, state: State) -> Any:
                 size="sm",
                 disabled=len(scenarios) == 1,
                 className="pick pick-scenario",
-                **{"aria-label": say("scenario", language)},
+                **_data({"aria-label": say("scenario", language)}),
             ),
             html.Div(
                 className="tools",
@@ -169,7 +175,7 @@ def _header(library: Library, model: Model, state: State) -> Any:
                         href="#",
                         title=say("save_csv", language),
                         children=html.Span(className="icon icon-csv"),
-                        **{"aria-label": say("save_csv", language)},
+                        **_data({"aria-label": say("save_csv", language)}),
                     ),
                     _icon("theme", say("theme", language)),
                     dmc.SegmentedControl(
@@ -181,7 +187,7 @@ def _header(library: Library, model: Model, state: State) -> Any:
                         value=language,
                         size="xs",
                         className="language",
-                        **{"aria-label": say("language", language)},
+                        **_data({"aria-label": say("language", language)}),
                     ),
                 ],
             ),
@@ -196,7 +202,7 @@ def _icon(name: str, label: str, shortcut: str = "", do: str = "") -> Any:
         type="button",
         title=f"{label} ({shortcut})" if shortcut else label,
         children=html.Span(className=f"icon icon-{name}"),
-        **{"data-do": do or name, "aria-label": label},
+        **_data({"data-do": do or name, "aria-label": label}),
     )
 
 
@@ -243,7 +249,7 @@ def _outcomes(model: Model, language: str) -> Any:
             html.Div(
                 className="tile",
                 title=one.text(language)[1],
-                **{"data-tile": name},
+                **_data({"data-tile": name}),
                 children=[
                     html.Div(
                         one.text(language)[0], className="tile-label", title=one.text(language)[0]
@@ -257,7 +263,7 @@ def _outcomes(model: Model, language: str) -> Any:
             )
             for name, one in model.outcomes.items()
         ],
-        **{"aria-label": say("outcomes", language)},
+        **_data({"aria-label": say("outcomes", language)}),
     )
 
 
@@ -303,7 +309,7 @@ def _levers(model: Model, state: State) -> Any:
                         className="quiet",
                         type="button",
                         disabled=not state.values,
-                        **{"data-do": "reset"},
+                        **_data({"data-do": "reset"}),
                     ),
                 ],
             ),
@@ -332,10 +338,10 @@ def _others(others: Sequence[str], language: str) -> Any:
                 size="sm",
                 debounce=False,
                 className="search",
-                **{"aria-label": say("search", language, count=len(others))},
+                **_data({"aria-label": say("search", language, count=len(others))}),
             ),
             html.Button(id="more", n_clicks=0, className="hidden", tabIndex="-1",
-                        **{"aria-hidden": "true"}),
+                        **_data({"aria-hidden": "true"})),
             html.Div(id="others"),
             html.P(say("search_none", language), id="search-none", className="hint hidden"),
         ],
@@ -399,10 +405,12 @@ def row(model: Model, name: str, state: State) -> Any:
     value = dict(state.values).get(name, param.value)
     return html.Div(
         className="lever",
-        **{
-            "data-param": name,
-            "data-search": f"{name} {label} {param.label} {name.replace('_', ' ')}".casefold(),
-        },
+        **_data(
+            {
+                "data-param": name,
+                "data-search": f"{name} {label} {param.label} {name.replace('_', ' ')}".casefold(),
+            }
+        ),
         children=[
             html.Div(
                 className="lever-head",
@@ -413,11 +421,13 @@ def row(model: Model, name: str, state: State) -> Any:
                         type="button",
                         title=say("reset_one", language),
                         children=html.Span(className="icon icon-reset"),
-                        **{
-                            "data-do": "reset-one",
-                            "data-name": name,
-                            "aria-label": f"{say('reset_one', language)}: {label}",
-                        },
+                        **_data(
+                            {
+                                "data-do": "reset-one",
+                                "data-name": name,
+                                "aria-label": f"{say('reset_one', language)}: {label}",
+                            }
+                        ),
                     ),
                     html.Span(id={"type": "said", "name": name}, className="lever-value"),
                 ],
@@ -440,12 +450,12 @@ def row(model: Model, name: str, state: State) -> Any:
             html.Div(
                 className="lever-foot",
                 children=[
-                    html.Span(className="lever-low", **{"data-number": str(low)}),
+                    html.Span(className="lever-low", **_data({"data-number": str(low)})),
                     html.Span(
                         [_evidence(param.evidence, language), html.Span(className="lever-unit")],
                         className="lever-about",
                     ),
-                    html.Span(className="lever-high", **{"data-number": str(high)}),
+                    html.Span(className="lever-high", **_data({"data-number": str(high)})),
                 ],
             ),
         ],
@@ -457,9 +467,7 @@ def _evidence(evidence: Evidence | None, language: str) -> Any:
     kind = evidence.kind if evidence else "unsaid"
     source = evidence.source if evidence else ""
     title = say(f"{kind}_help", language) + (f" {source}" if source else "")
-    return html.Span(
-        className=f"chip chip-{kind}", title=title, children=say(kind, language)
-    )
+    return html.Span(className=f"chip chip-{kind}", title=title, children=say(kind, language))
 
 
 def slider_range(param: Param) -> tuple[float, float, float]:
@@ -473,7 +481,9 @@ def slider_range(param: Param) -> tuple[float, float, float]:
     if not low < high:
         low, high = low - 1.0, high + 1.0
     power = 10.0 ** floor(log10((high - low) / 100))
-    step = power * (5 if (high - low) / (5 * power) >= 100 else 2 if (high - low) / (2 * power) >= 100 else 1)
+    step = power * (
+        5 if (high - low) / (5 * power) >= 100 else 2 if (high - low) / (2 * power) >= 100 else 1
+    )
     return low, high, float(f"{step:.12g}")
 
 
@@ -508,7 +518,7 @@ def _middle(library: Library, model: Model, state: State) -> Any:
                             ),
                             html.Button(
                                 say("fit", language), className="quiet", type="button",
-                                **{"data-do": "fit"},
+                                **_data({"data-do": "fit"}),
                             ),
                         ],
                     ),
@@ -532,7 +542,7 @@ def _middle(library: Library, model: Model, state: State) -> Any:
                     ),
                     html.Canvas(id="sparks", className="sparks"),
                 ],
-                **{"aria-label": say("diagram", language), "role": "img"},
+                **_data({"aria-label": say("diagram", language), "role": "img"}),
             ),
             _loops(model, state),
             _scrubber(model, state),
@@ -550,24 +560,26 @@ def _loops(model: Model, state: State) -> Any:
             html.Div(
                 className="loop-chips",
                 role="group",
-                **{"aria-label": say("loops", language)},
+                **_data({"aria-label": say("loops", language)}),
                 children=[
                     html.Button(
                         name,
                         className=f"loop loop-{diagram.polarity(loop)}",
                         type="button",
                         title=f"{loop.text(language)[0]}\n{_loop_help(model, name, language)}",
-                        **{
-                            "data-do": "loop",
-                            "data-name": name,
-                            "data-label": loop.text(language)[0],
-                            "data-kind": say(
-                                "balancing" if diagram.polarity(loop) == "B" else "reinforcing",
-                                language,
-                            ),
-                            "aria-label": f"{name}: {loop.text(language)[0]}",
-                            "aria-pressed": "true" if state.loop == name else "false",
-                        },
+                        **_data(
+                            {
+                                "data-do": "loop",
+                                "data-name": name,
+                                "data-label": loop.text(language)[0],
+                                "data-kind": say(
+                                    "balancing" if diagram.polarity(loop) == "B" else "reinforcing",
+                                    language,
+                                ),
+                                "aria-label": f"{name}: {loop.text(language)[0]}",
+                                "aria-pressed": "true" if state.loop == name else "false",
+                            }
+                        ),
                     )
                     for name, loop in model.loops.items()
                 ],
@@ -598,7 +610,7 @@ def _scrubber(model: Model, state: State) -> Any:
                 type="button",
                 title=say("play", language),
                 children=html.Span(className="icon icon-play"),
-                **{"data-do": "play", "aria-label": say("play", language)},
+                **_data({"data-do": "play", "aria-label": say("play", language)}),
             ),
             dmc.Slider(
                 id="at",
@@ -681,7 +693,7 @@ def chart_cards(library: Library, state: State, names: Sequence[str]) -> list[An
     return [
         html.Figure(
             className="chart",
-            **{"data-chart": name},
+            **_data({"data-chart": name}),
             children=[
                 html.Figcaption(
                     [
@@ -735,7 +747,7 @@ def meta(library: Library, state: State) -> dict[str, Any]:
         "grid": [float(t) for t in baseline.time],
         "units": units,
         "defaults": {name: param.value for name, param in model.params.items()},
-        "stocks": [name for name in model.stocks],
+        "stocks": list(model.stocks),
         "drawn": {view: list(diagram.shown(model, view)) for view in ("loops", "all")},
         "charts": list(charts.default_variables(model)),
         "outcomes": {name: one.measure for name, one in model.outcomes.items()},

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from threading import Lock
-from typing import cast
 
 from flywheel.api import Model, Run, load, model_names
 from flywheel.errors import Finding, ModelError
@@ -100,7 +99,7 @@ def open_library(models: Iterable[Model | str | PathLike[str]] | None = None) ->
     """
     chosen: list[Model | str | PathLike[str]]
     if models is None:
-        chosen = sorted(model_names(), key=lambda name: (name != FIRST, name))  # type: ignore[assignment]
+        chosen = sorted(model_names(), key=lambda name: (name != FIRST, name))
     else:
         chosen = list(models)
     sound: list[Model] = []
@@ -112,5 +111,5 @@ def open_library(models: Iterable[Model | str | PathLike[str]] | None = None) ->
             except ModelError as error:
                 unsound.append(Unsound(str(one), error.findings))
         else:
-            sound.append(cast(Model, one))
+            sound.append(one)
     return Library(sound, unsound)

@@ -56,7 +56,7 @@ def read(body: Any, library: Library) -> Move:
             raise BadMove("The model has no such parameter.")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadMove("The value of a parameter must be a number.")
-        if isinstance(value, int) and abs(value) > 1e300 or not math.isfinite(value):
+        if (isinstance(value, int) and abs(value) > 1e300) or not math.isfinite(value):
             raise BadMove("The value of a parameter must be a finite number.")
     names = body.get("names", [])
     if not isinstance(names, list) or len(names) > MAX_NAMES:
@@ -94,8 +94,7 @@ def answer(result: Run, names: Sequence[str], length: int) -> str:
         f"{json.dumps(name)}:{_number(value)}" for name, value in result.outcomes.items()
     )
     return (
-        f'{{"values":{{{curves}}},"outcomes":{{{outcomes}}},'
-        f'"status":{json.dumps(status(result))}}}'
+        f'{{"values":{{{curves}}},"outcomes":{{{outcomes}}},"status":{json.dumps(status(result))}}}'
     )
 
 
@@ -125,18 +124,16 @@ def exactness(result: Run) -> dict[str, object] | None:
 
 def numbers(values: np.ndarray[Any, Any], length: int) -> str:
     """A JSON list of ``length`` numbers to five significant digits, null where not finite."""
-    shown = ["%.5g" % v if math.isfinite(v) else "null" for v in values.tolist()]
+    shown = [f"{v:.5g}" if math.isfinite(v) else "null" for v in values.tolist()]
     shown += ["null"] * (length - len(shown))
     return "[" + ",".join(shown) + "]"
 
 
 def _number(value: float) -> str:
-    return "%.8g" % value if math.isfinite(value) else "null"
+    return f"{value:.8g}" if math.isfinite(value) else "null"
 
 
 def csv(result: Run) -> str:
     """The whole run as CSV, full precision, one row a saved time."""
-    frame = result.frame
-    return str(frame.to_csv(index_label=frame.index.name or "time", lineterminator="\n"))
-
-
+    text: str = result.frame.to_csv(index_label="time", lineterminator="\n")
+    return text

@@ -50,7 +50,9 @@ class Problem:
     name: str
 
 
-def read(query: str, models: Mapping[str, Model], default: str) -> tuple[State, tuple[Problem, ...]]:
+def read(
+    query: str, models: Mapping[str, Model], default: str
+) -> tuple[State, tuple[Problem, ...]]:
     """The state that an address asks for, and what of it this server cannot give.
 
     A link may come from another version of a model, so nothing here raises: what is unknown is
@@ -147,9 +149,7 @@ def number(value: float) -> str:
     return repr(value).removesuffix(".0")
 
 
-def _named(
-    asked: str, known: Mapping[str, object], kind: str, problems: list[Problem]
-) -> str:
+def _named(asked: str, known: Mapping[str, object], kind: str, problems: list[Problem]) -> str:
     """The declared spelling of a name, or nothing and a problem."""
     if not asked:
         return ""

@@ -1,7 +1,8 @@
 """How numbers of a unit are said, as plain data for the page's script.
 
 The page writes numbers itself, because they change with every move of a lever and of the scrubber. It
-says them as ``flywheel.figures.numbers.quantity`` does; a browser test holds the two together.
+rounds and scales them as ``flywheel.figures.numbers.quantity`` does; a browser test holds the two
+together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def spoken(unit: Unit | None, model: Model, language: str) -> dict[str, Any]:
     """The parts around a number: ``scale`` it, pick a word of ``words``, put ``before`` and ``after``.
 
     ``kind`` is ``plain`` (the number alone), ``raw`` (the number and the unit as written), ``time``
-    (a number of years, or a date where the model's time is a calendar) or ``scaled``.
+    (a number of years; a year itself where the model's time is a calendar) or ``scaled``.
     """
     scale, base = scale_and_base(unit, model)
     if base is None or not base.factors:
@@ -28,18 +29,24 @@ def spoken(unit: Unit | None, model: Model, language: str) -> dict[str, Any]:
     if len(factors) > 1 and factors[-1][1] == -1 and factors[-1][0] in _PER:
         per = _PER[factors[-1][0]][lang][0]
         factors.pop()
-    if len(factors) != 1 or factors[0][1] != 1:
+    noun, power = factors[0]
+    others = factors[1:]
+    if power != 1 or any(one[1] != -1 for one in others) or (others and noun in _PER):
         return {"kind": "raw", "scale": 1.0, "after": f" {unit}"}
-    noun = factors[0][0]
+    each = [unit_word(one, model, language) for one, _ in others]
     if noun in _PER:
         after = f" {_PER[noun]['en'][1]}" if lang == "en" else _PER[noun]["ko"][1]
-        calendar = unit == model.time.unit and model.time.start > 1000
+        calendar = base == model.time.unit and model.time.start >= 1000
         return {"kind": "time", "scale": scale, "after": after, "calendar": calendar}
     money = _MONEY.get(noun.casefold())
-    before = per + " " if per and lang == "ko" else ""
-    after = f" {per}" if per and lang == "en" else ""
+    if lang == "ko":
+        before, after = "".join(f"{one}당 " for one in each) + (f"{per} " if per else ""), ""
+    else:
+        before, after = "", "".join(f" per {one}" for one in each) + (f" {per}" if per else "")
     sign = money[0] if money and lang == "en" else ""
-    word = money[1] if money and lang == "ko" else "" if money else unit_word(noun, model, language)
+    word = unit_word(noun, model, language, many=True)
+    if money:
+        word = money[1] if lang == "ko" else ""
     return {
         "kind": "scaled",
         "scale": scale,

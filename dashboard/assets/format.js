@@ -1,5 +1,5 @@
-/* Numbers as people read them: the same phrases as flywheel/figures/numbers.py, written in the browser
-   because they change with every move. tests/browser holds the two together. */
+/* Numbers as people read them, rounded and scaled as in flywheel/figures/numbers.py, written in the
+   browser because they change with every move. tests/browser holds the two together. */
 (function () {
   "use strict";
 
@@ -58,33 +58,10 @@
     return [1, ""];
   }
 
-  function quantity(value, spec, digits) {
-    if (value === null || value === undefined || Number.isNaN(value)) return "–";
-    spec = spec || { kind: "plain", scale: 1 };
-    const few = digits || 3;
-    if (spec.kind === "plain") return rounded(value * spec.scale, few);
-    if (spec.kind === "raw") return rounded(value, few) + spec.after;
-    if (spec.kind === "time") {
-      if (spec.calendar && Math.abs(value) > 1000) return date(value);
-      return rounded(value * spec.scale, few) + spec.after;
-    }
-    const full = value * spec.scale;
-    const [size, word] = scaleWord(spec, full);
-    const number = full / size;
-    const places = spec.digits > few && Math.abs(number) >= 1000 ? few + 1 : few;
-    let shown = rounded(number, places) + word;
-    if (spec.sign) {
-      shown = shown.startsWith("−") ? "−" + spec.sign + shown.slice(1) : spec.sign + shown;
-    } else if (spec.noun) {
-      shown = spec.glued && !word ? shown + spec.noun : `${shown} ${spec.noun}`;
-    }
-    return spec.before + shown + spec.after;
-  }
-
-  /* The number alone, for the two ends of a slider whose value already says the unit. */
+  /* The number with its scale word, without the unit, which stands beside it in smaller type. */
   function short(value, spec) {
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
-    if (spec && spec.kind === "time" && spec.calendar && Math.abs(value) > 1000) return date(value);
+    if (spec && spec.kind === "time" && spec.calendar && Math.abs(value) >= 1000) return date(value);
     if (spec && spec.kind === "scaled") {
       const [size, word] = scaleWord(spec, value * spec.scale);
       const number = (value * spec.scale) / size;
@@ -131,5 +108,5 @@
     return found;
   }
 
-  window.flywheelFormat = { rounded, percent, change, date, quantity, short, unitOf, axis, ticks };
+  window.flywheelFormat = { rounded, percent, change, date, short, unitOf, axis, ticks };
 })();

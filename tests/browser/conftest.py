@@ -1,4 +1,8 @@
-"""One server and one headless Chromium for all browser tests; every test gets a fresh profile."""
+"""One server and one headless Chromium for all browser tests.
+
+``visit`` is a new tab of one profile, whose cache spares the time to load Dash again; ``visitor`` makes
+profiles of their own.
+"""
 
 from __future__ import annotations
 
@@ -63,12 +67,11 @@ class Visit:
     """A page in a profile of its own, with everything it said and asked for."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
-        self.context = context
         self.address = address
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        context.on("request", lambda request: self.requests.append(request.url))
         self.page: Page = context.new_page()
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
@@ -88,7 +91,7 @@ class Visit:
         self.until("window.flywheel.idle()")
 
     def until(self, expression: str, seconds: float = 10.0) -> None:
-        """Wait until an expression holds. (Playwright's own way needs eval, which our policy forbids.)"""
+        """Wait until an expression holds (playwright does it by eval, which our policy forbids)."""
         deadline = time.monotonic() + seconds
         while not self.page.evaluate(expression):
             assert time.monotonic() < deadline, f"never came true: {expression}"
@@ -100,19 +103,30 @@ class Visit:
         return [url for url in self.requests if not url.startswith(allowed)]
 
 
+def _profile(browser: Browser, width: int, height: int, dark: bool) -> BrowserContext:
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    context.set_default_timeout(float(os.environ.get("FLYWHEEL_BROWSER_WAIT", "15000")))
+    return context
+
+
+@pytest.fixture(scope="session")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    found = _profile(browser, 1440, 900, False)
+    yield found
+    found.close()
+
+
 @pytest.fixture
 def visitor(browser: Browser, address: str) -> Iterator[Callable[..., Visit]]:
     """A maker of visits: ``visitor(width=390, dark=True)``."""
     contexts: list[BrowserContext] = []
 
-    def make(width: int = 1440, height: int = 900, dark: bool = False, **more: object) -> Visit:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            permissions=["clipboard-read", "clipboard-write"],
-            **more,  # type: ignore[arg-type]
-        )
-        context.set_default_timeout(float(os.environ.get("FLYWHEEL_BROWSER_WAIT", "15000")))
+    def make(width: int = 1440, height: int = 900, dark: bool = False) -> Visit:
+        context = _profile(browser, width, height, dark)
         contexts.append(context)
         return Visit(context, address)
 
@@ -122,5 +136,7 @@ def visitor(browser: Browser, address: str) -> Iterator[Callable[..., Visit]]:
 
 
 @pytest.fixture
-def visit(visitor: Callable[..., Visit]) -> Visit:
-    return visitor()
+def visit(profile: BrowserContext, address: str) -> Iterator[Visit]:
+    found = Visit(profile, address)
+    yield found
+    found.page.close()
