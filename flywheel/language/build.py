@@ -512,7 +512,7 @@ class _Builder:
         for clause in clauses:
             if clause.name in found:
                 word = clause.parts[0].text
-                message = f"{word} stands twice in this line"
+                message = f"{word!r} stands twice in this line"
                 self.error("duplicate-clause", message, clause.span, "keep one of them")
             found.setdefault(clause.name, clause)
         return found
@@ -672,7 +672,7 @@ class _Builder:
     def _flows(self, clauses: dict[str, Clause], word: str) -> tuple[str, ...]:
         if word not in clauses:
             return ()
-        flows: list[str] = []
+        flows: dict[str, None] = {}
         for token in clauses[word].parts[1:]:
             if token.type == "COMMA":
                 continue
@@ -681,7 +681,7 @@ class _Builder:
             if flow in flows:
                 message = f"{flow} stands twice after {word}"
                 self.error("flow-twice", message, token.span, "delete one of them")
-            flows.append(flow)
+            flows[flow] = None
         return tuple(flows)
 
     def _flow(self, line: Line) -> Flow:
@@ -845,7 +845,7 @@ class _Builder:
         if measure == "value" and at is not None:
             measure = "at"
         elif at is not None:
-            message = f"{word} is about a stretch of time, and at is one moment"
+            message = f"{word!r} is about a stretch of time, and 'at' is one moment"
             self.error("bad-window", message, clauses["at"].span, "write from and to, or drop it")
         if measure in ("value", "at") and (since is not None or until is not None) and at is None:
             span = clauses["since" if since is not None else "until"].span
@@ -904,6 +904,7 @@ class _Builder:
 
     def _settings(self, clause: Clause, place: str) -> tuple[Setting, ...]:
         settings: list[Setting] = []
+        untimed: set[str] = set()
         for part in clause.parts:
             token, value, *rest = part.parts
             clauses = self._once(rest)
@@ -915,12 +916,11 @@ class _Builder:
                 message = f"{name} is a stock: only its start can be set, not a later time"
                 hint = "change a parameter of one of its flows"
                 self.error("timed-stock", message, token.span, hint)
-            for other in settings:
-                if key(other.name) == key(name) and (
-                    {since, until, other.since, other.until} == {None}
-                ):
+            if since is None and until is None:
+                if name in untimed:
                     message = f"{name} is set twice"
                     self.error("duplicate-setting", message, token.span, "keep one of them")
+                untimed.add(name)
             expr = self._expr(value, replace(PARAMETERS, place=place))
             span = token.span.to(rest[-1].parts[-1].span if rest else span_of(value))
             settings.append(Setting(name, expr, since, until, span))
@@ -992,34 +992,26 @@ class _Builder:
         }
         done: set[str] = set()
         for root in reads:
-            path: list[str] = []
-            stack: list[tuple[str, int]] = [(root, 0)]
-            while stack:
-                name, depth = stack.pop()
-                del path[depth:]
-                if name in path:
-                    circle = " -> ".join([*path[path.index(name) :], name])
-                    outcome = next(d for d in declarations if d.name == name)
-                    hint = "let one of them be measured"
-                    message = f"these outcomes are made of each other: {circle}"
-                    self.error("outcome-cycle", message, outcome.name_span, hint)
+            path = {root: iter(reads[root])} if root not in done else {}
+            while path:
+                name = next(reversed(path))
+                other = next(path[name], None)
+                if other is None:
+                    done.add(name)
+                    del path[name]
+                elif other in path:
+                    names = list(path)
+                    self._outcome_circle(names[names.index(other) :], declarations)
                     return
-                if name in done or name not in reads:
-                    continue
-                path.append(name)
-                stack.extend((other, depth + 1) for other in reads[name])
-            done.update(reads.keys() & set(_reached(root, reads)))
+                elif other in reads and other not in done:
+                    path[other] = iter(reads[other])
 
-
-def _reached(root: str, reads: dict[str, list[str]]) -> set[str]:
-    found: set[str] = set()
-    stack = [root]
-    while stack:
-        name = stack.pop()
-        if name not in found:
-            found.add(name)
-            stack.extend(reads.get(name, ()))
-    return found
+    def _outcome_circle(self, circle: list[str], declarations: list[Declaration]) -> None:
+        outcome = next(d for d in declarations if d.name == circle[0])
+        shown = circle if len(circle) <= 8 else [*circle[:7], "…"]
+        message = f"these outcomes are made of each other: {' -> '.join([*shown, circle[0]])}"
+        hint = "let one of them be measured"
+        self.error("outcome-cycle", message, outcome.name_span, hint)
 
 
 _BUILDERS: dict[str, Callable[[_Builder, Line], Declaration]] = {

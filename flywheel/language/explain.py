@@ -91,10 +91,11 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "offset": ("data",), "hold": ("data",), "error": ("observe",), "by": ("observe", "lever"),
     "discount": ("outcome",), "level": ("lever",), "cost": ("lever",), "step": ("time",),
     "save": ("time",), "at": ("outcome", "lever", "check"), "guess": ("param",),
-    "then": ("check",), "when": ("check",),
+    "then": ("check",), "when": ("check",), "override": ("use",), "with": ("use",), "as": ("use",),
     "from": ("param", "outcome", "scenario", "check"), "to": ("time", "outcome", "lever", "check"),
 }  # fmt: skip
 
+_CONTINUATIONS = frozenset({"gains", "loses", "in", "from", "override", "with"})
 _OPERANDS = frozenset({"NAME", "NUMBER", "RPAR"})
 _BINARY = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "CARET", "COMPARISON", "AND", "OR"})
 _STARTS = frozenset({"NUMBER", "NAME", "LPAR", "MINUS"})
@@ -178,17 +179,13 @@ def start(tokens: list[Token]) -> Finding | None:
     if second is not None and second.type == "STRING" and len(first.text) == 2:
         message = "a translation belongs to the line above it"
         return Finding("error", code, message, first.span, "indent it")
-    if first.key in ("use", "override"):
-        message = "plugging one model into another is not part of the language yet"
-        hint = "copy the lines that you need into this model"
-        return Finding("error", "use-line", message, first.span, hint)
     if second is not None and second.type == "EQUAL" and first.key not in _KINDS_MEANT:
         return _start_without_kind(tokens)
     meant = _KINDS_MEANT.get(first.key) or _misspelt_kind(first.key)
-    if first.key in _OWNERS and (meant is None or first.key in ("gains", "loses", "in", "from")):
-        message = f"{first.text} goes on with the line above it, but stands at the left margin"
+    if first.key in _OWNERS and (meant is None or first.key in _CONTINUATIONS):
+        message = f"{first.text!r} goes on with the line above it, but stands at the left margin"
         return Finding("error", code, message, first.span, "indent this line")
-    message = f"no line starts with the word {first.text}"
+    message = f"no line starts with the word {first.text!r}"
     if meant:
         hint = f"did you mean {meant}? {PATTERNS[meant]}"
     else:
@@ -582,7 +579,7 @@ def _range(place: Place) -> Finding | None:
         return None
     if "RANGE" in place.expected or place.before.type in ("IN", "BOUNDED", "RANGE"):
         word = opened.text
-        message = f"after {word} stand two numbers with .. between them"
+        message = f"after {word!r} stand two numbers with .. between them"
         if place.token is not None and place.token.text == "." and place.before.text == "..":
             message = "two dots are enough"
         hint = "write in 1 .. 5" if opened.type == "IN" else "write bounded 0 .. or bounded 0 .. 1"
@@ -628,11 +625,11 @@ def _flow_list(place: Place) -> Finding | None:
             return place.finding("missing-comma", message, hint)
         keyword = _keyword_meant(place)
         if keyword:
-            message = f"{token.text} is not known here"
+            message = f"{token.text!r} is not known here"
             return place.finding("unknown-word", message, f"did you mean {keyword}?")
         hint = f"write {place.before.text}, {token.text}"
         return place.finding("missing-comma", "between two flows stands a comma", hint)
-    message = f"after {opened.text} stand the names of flows"
+    message = f"after {opened.text!r} stand the names of flows"
     hint = f"write the equation as a flow of its own, and here {opened.text} and its name"
     return place.finding("not-a-flow", message, hint)
 
@@ -644,7 +641,7 @@ def _time_line(place: Place) -> Finding | None:
     example = f"write {PATTERNS['time']}"
     keyword = _keyword_meant(place)
     if token is not None and token.is_word and keyword:
-        message = f"{token.text} is not known here"
+        message = f"{token.text!r} is not known here"
         return place.finding("unknown-word", message, f"did you mean {keyword}? {PATTERNS['time']}")
     if "TO" in place.expected:
         return place.finding("bad-time", "time goes from one number to another", example)
@@ -675,7 +672,7 @@ def _points(place: Place) -> Finding | None:
     example = f"write {PATTERNS['table']}"
     if "OF" in place.expected:
         if token is not None and token.is_word and _keyword_meant(place) == "of":
-            message = f"{token.text} is not known here"
+            message = f"{token.text!r} is not known here"
             return place.finding("unknown-word", message, f"did you mean of? {PATTERNS['table']}")
         return place.finding("no-axis", "a table says what it is a table of", example)
     if place.before.type == "OF":
@@ -773,7 +770,7 @@ def _clause_of_another_line(place: Place) -> Finding | None:
         hint = "the stocks do: stock a = 0 gains flow, stock b = 0 loses flow"
         return place.finding("misplaced-clause", message, hint)
     where = " or ".join(f"{owner}" for owner in owners)
-    message = f"{token.text} belongs to a line that starts with {where}"
+    message = f"{token.text!r} belongs to a line that starts with {where}"
     return place.finding("misplaced-clause", message, f"such a line: {PATTERNS[owners[0]]}")
 
 
@@ -817,7 +814,7 @@ def _misspelt_word(place: Place) -> Finding | None:
     keyword = _keyword_meant(place)
     if keyword is None:
         return None
-    message = f"{token.text} is not known here"
+    message = f"{token.text!r} is not known here"
     return place.finding("unknown-word", message, f"did you mean {keyword}?")
 
 

@@ -285,6 +285,15 @@ def _acceptable(table: Tables, stack: list[int]) -> frozenset[str]:
 
 def _reduce(rule: Rule, parts: list[Any]) -> Any:
     """The value of a complete production."""
+    if rule.name is None and rule.keep[:1] == (0,) and 0 in rule.splice:
+        # A repetition grows: its list is nobody else's, and copying it each time would be slow.
+        grown: list[Any] = parts[0]
+        for position in rule.keep[1:]:
+            if position in rule.splice:
+                grown.extend(parts[position])
+            else:
+                grown.append(parts[position])
+        return grown
     kept: list[Any] = []
     for position in rule.keep:
         if position in rule.splice:
