@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flywheel.figures.numbers import _MONEY, _PER, _SCALES, scale_and_base, unit_word
+from flywheel.figures.numbers import MONEY, PER, SCALES, scale_and_base, unit_word
 from flywheel.model import Model
 from flywheel.units import Unit
 
@@ -23,22 +23,22 @@ def spoken(unit: Unit | None, model: Model, language: str) -> dict[str, Any]:
     scale, base = scale_and_base(unit, model)
     if base is None or not base.factors:
         return {"kind": "plain", "scale": scale}
-    lang = language if language in _SCALES else "en"
+    lang = language if language in SCALES else "en"
     factors = list(base.factors)
     per = ""
-    if len(factors) > 1 and factors[-1][1] == -1 and factors[-1][0] in _PER:
-        per = _PER[factors[-1][0]][lang][0]
+    if len(factors) > 1 and factors[-1][1] == -1 and factors[-1][0] in PER:
+        per = PER[factors[-1][0]][lang][0]
         factors.pop()
     noun, power = factors[0]
     others = factors[1:]
-    if power != 1 or any(one[1] != -1 for one in others) or (others and noun in _PER):
+    if power != 1 or any(one[1] != -1 for one in others) or (others and noun in PER):
         return {"kind": "raw", "scale": 1.0, "after": f" {unit}"}
     each = [unit_word(one, model, language) for one, _ in others]
-    if noun in _PER:
-        after = f" {_PER[noun]['en'][1]}" if lang == "en" else _PER[noun]["ko"][1]
+    if noun in PER:
+        after = f" {PER[noun]['en'][1]}" if lang == "en" else PER[noun]["ko"][1]
         calendar = base == model.time.unit and model.time.start >= 1000
         return {"kind": "time", "scale": scale, "after": after, "calendar": calendar}
-    money = _MONEY.get(noun.casefold())
+    money = MONEY.get(noun.casefold())
     if lang == "ko":
         before, after = "".join(f"{one}당 " for one in each) + (f"{per} " if per else ""), ""
     else:
@@ -50,7 +50,7 @@ def spoken(unit: Unit | None, model: Model, language: str) -> dict[str, Any]:
     return {
         "kind": "scaled",
         "scale": scale,
-        "words": [[size, name] for size, name in _SCALES[lang]],
+        "words": [[size, name] for size, name in SCALES[lang]],
         "before": before,
         "sign": sign,
         "noun": word,

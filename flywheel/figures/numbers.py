@@ -8,15 +8,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from flywheel.expr import key
-from flywheel.model import Model
+from flywheel.expr import Name, key
+from flywheel.model import Model, Outcome
 from flywheel.units import Unit
 
-_SCALES: dict[str, tuple[tuple[float, str], ...]] = {
+SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "en": ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand")),
     "ko": ((1e16, "경"), (1e12, "조"), (1e8, "억"), (1e4, "만")),
 }
-_MONEY: dict[str, tuple[str, str]] = {
+MONEY: dict[str, tuple[str, str]] = {
     # code: sign before an English number, word after a Korean one
     "usd": ("$", "달러"),
     "eur": ("€", "유로"),
@@ -25,7 +25,7 @@ _MONEY: dict[str, tuple[str, str]] = {
     "jpy": ("¥", "엔"),
     "cny": ("CN¥", "위안"),
 }
-_PER: dict[str, dict[str, tuple[str, str]]] = {
+PER: dict[str, dict[str, tuple[str, str]]] = {
     "year": {"en": ("a year", "years"), "ko": ("연간", "년")},
     "month": {"en": ("a month", "months"), "ko": ("월간", "개월")},
     "week": {"en": ("a week", "weeks"), "ko": ("주간", "주")},
@@ -84,7 +84,7 @@ def change(
     noun = unit.factors[0][0] if unit is not None and unit.factors else ""
     dates = model is not None and all(_is_date(one, noun, model) for one in (value, base))
     if dates and len(unit.factors if unit else ()) == 1:
-        words = _PER.get(noun, {"en": ("", noun), "ko": ("", noun)})
+        words = PER.get(noun, {"en": ("", noun), "ko": ("", noun)})
         size = f"{abs(difference):.1f}".removesuffix(".0")
         if size == "0":
             return "±0"
@@ -117,6 +117,21 @@ def scale_and_base(unit: Unit | None, model: Model) -> tuple[float, Unit | None]
     return scale, Unit(tuple(factors))
 
 
+def outcome_unit(outcome: Outcome, model: Model) -> Unit | None:
+    """The unit an outcome is shown in: the stated one, else what its measure tells plainly.
+
+    Without it 2025 would be shown as a count, "2,030", and not as a date.
+    """
+    if outcome.unit is not None:
+        return outcome.unit
+    if outcome.measure == "time of":
+        return model.time.unit
+    if outcome.measure != "total" and isinstance(outcome.expr, Name):
+        variable = model.variables.get(outcome.expr.name)
+        return variable.unit if variable is not None else None
+    return None
+
+
 def quantity(
     value: float, unit: Unit | None, model: Model, language: str = "en", digits: int = 3
 ) -> str:
@@ -129,32 +144,32 @@ def quantity(
     scale, base = scale_and_base(unit, model)
     if base is None or not base.factors:
         return rounded(value * scale, digits)
-    lang = language if language in _SCALES else "en"
+    lang = language if language in SCALES else "en"
     names = list(base.factors)
     per = ""
-    if len(names) > 1 and names[-1][1] == -1 and names[-1][0] in _PER:
-        per = _PER[names[-1][0]][lang][0]
+    if len(names) > 1 and names[-1][1] == -1 and names[-1][0] in PER:
+        per = PER[names[-1][0]][lang][0]
         names.pop()
     if not names or any(power < 0 for _, power in names) or len(names) > 1:
         return f"{rounded(value, digits)} {unit}"  # no everyday phrase for it
     noun, power = names[0]
     if power != 1:
         return f"{rounded(value, digits)} {unit}"
-    if noun in _PER:
+    if noun in PER:
         if _is_date(value, noun, model):
             return f"{value:.1f}".removesuffix(".0")
         phrase = f"{rounded(value * scale, digits)}"
-        phrase += f" {_PER[noun]['en'][1]}" if lang == "en" else _PER[noun]["ko"][1]
+        phrase += f" {PER[noun]['en'][1]}" if lang == "en" else PER[noun]["ko"][1]
         return phrase
     number = value * scale
     word = ""
-    for size, name in _SCALES[lang]:
+    for size, name in SCALES[lang]:
         if abs(number) >= size and math.isfinite(number):
             number, word = number / size, name
             break
     places = digits + 1 if lang == "ko" and abs(number) >= 1000 else digits
     shown = rounded(number, places) + word
-    money = _MONEY.get(noun.casefold())
+    money = MONEY.get(noun.casefold())
     if money and lang == "en":
         shown = f"−{money[0]}{shown[1:]}" if shown.startswith("−") else money[0] + shown
     elif money:
