@@ -9,7 +9,7 @@ from flywheel.analysis.assess import Assessment
 from flywheel.analysis.questions import QUESTIONS
 from flywheel.errors import Finding
 from flywheel.figures.lines import exactness
-from flywheel.figures.numbers import quantity, rounded
+from flywheel.figures.numbers import outcome_unit, quantity, rounded
 from flywheel.figures.theme import LIGHT
 from flywheel.model import Model, Param
 from flywheel.solve.run import Run
@@ -82,7 +82,7 @@ def run_html(run: Run) -> str:
         rows = [
             (
                 f'<span title="{escape(name)}">{escape(outcome.text()[0])}</span>',
-                escape(quantity(run.outcomes[name], outcome.unit, model)),
+                escape(quantity(run.outcomes[name], outcome_unit(outcome, model), model)),
             )
             for name, outcome in model.outcomes.items()
         ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 
 from flywheel.figures.lines import exactness, trajectories
-from flywheel.figures.numbers import change, quantity
+from flywheel.figures.numbers import change, outcome_unit, quantity
 from flywheel.figures.theme import FONT, LIGHT, Palette
 from flywheel.plain import plain
 from flywheel.solve.run import Run
@@ -113,12 +113,13 @@ def _outcomes(run: Run, baseline: Run | None, said: dict[str, str], language: st
     rows = []
     for name, outcome in model.outcomes.items():
         label, doc = outcome.text(language)
-        cells = [quantity(run.outcomes[name], outcome.unit, model, language)]
+        unit = outcome_unit(outcome, model)
+        cells = [quantity(run.outcomes[name], unit, model, language)]
         if baseline is not None:
             before = baseline.outcomes[name]
             cells += [
-                quantity(before, outcome.unit, model, language),
-                change(run.outcomes[name], before, outcome.unit, model, language),
+                quantity(before, unit, model, language),
+                change(run.outcomes[name], before, unit, model, language),
             ]
         shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         rows.append(f'<tr><th scope="row" title="{escape(doc)}">{escape(label)}</th>{shown}</tr>')

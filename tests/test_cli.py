@@ -461,6 +461,18 @@ def test_fmt_refuses_what_is_no_text(flywheel: Run) -> None:
     assert "UTF-8" in said.err
 
 
+def test_numbers_from_a_text_with_mistakes_are_doubted(flywheel: Run) -> None:
+    text = GROWTH.replace("param  rate", "param  wait [month] = 3\nparam  rate").replace(
+        "things * rate", "things / wait"
+    )
+    Path("doubtful.fly").write_text(text, encoding="utf-8")
+    said = flywheel("run", "doubtful.fly")
+    assert said.code == 0
+    assert "do not trust these numbers, the model has 1 mistake" in said.err
+    assert "12 [month/year]" in said.err
+    assert flywheel("run", "growth.fly").err == ""
+
+
 # models and new ---------------------------------------------------------------------------------
 
 

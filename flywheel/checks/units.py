@@ -378,6 +378,7 @@ class _Checker:
         return found
 
     def _outcome(self, outcome: Outcome) -> None:
+        self._missing(outcome, outcome.unit)
         own, found = self._of(outcome.name), self._measured(outcome)
         if isinstance(found, Dimension) and isinstance(own, Dimension) and found != own:
             verb = f"its {outcome.measure}" if outcome.measure != "value" else "its equation"

@@ -70,9 +70,22 @@ def command(
         for warning in run.warnings:
             say(warning.render())
         _print(model, run, baseline, language)
+        _doubt(model, target)
     if not run.ok and not as_json:
         say(failure(run))
     return 0 if run.ok else 1
+
+
+def _doubt(model: Model, target: str) -> None:
+    """Say when the numbers above come from a text with mistakes: months added to years still run."""
+    from flywheel.checks import check_model
+
+    mistakes = [found for found in check_model(model) if found.severity == "error"]
+    if mistakes:
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
+        say(f"warning: do not trust these numbers, the model has {count}; the first:")
+        say(mistakes[0].render())
+        say(f"flywheel check {target} shows {'them all' if len(mistakes) > 1 else 'it too'}")
 
 
 def assignments(settings: Sequence[str]) -> dict[str, float]:
@@ -178,7 +191,7 @@ def _print(model: Model, run: Run, baseline: Run | None, language: str) -> None:
     from rich.table import Table
 
     from flywheel.figures.lines import exactness
-    from flywheel.figures.numbers import change, quantity
+    from flywheel.figures.numbers import change, outcome_unit, quantity
 
     said = _HEADS[language]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -187,9 +200,9 @@ def _print(model: Model, run: Run, baseline: Run | None, language: str) -> None:
         rows = [
             (
                 declaration.text(language)[0],
-                quantity(run.outcomes[name], declaration.unit, model, language),
+                quantity(run.outcomes[name], outcome_unit(declaration, model), model, language),
                 baseline and (baseline.outcomes[name], run.outcomes[name]),
-                declaration.unit,
+                outcome_unit(declaration, model),
             )
             for name, declaration in model.outcomes.items()
         ]

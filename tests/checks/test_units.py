@@ -278,11 +278,13 @@ def test_strict_wants_every_unit_and_says_which_it_is() -> None:
     text = (
         "param p = 1\nstock s = 1 gains f\nflow f [Mcust/year] = customers * rate\naux y = share\n"
     )
+    text += "outcome last = s at 1\n"
     found = findings(text + "table t of z = (0, 1) (1, 2)")
-    assert [f.code for f in found] == ["missing-unit"] * 5
+    assert [f.code for f in found] == ["missing-unit"] * 6
     said = {f.message: f.hint for f in found}
     assert said["stock 's' has no unit"] == "its equation gives [Mcust]"
     assert said["auxiliary 'y' has no unit"] == "its equation gives [1]"
+    assert said["outcome 'last' has no unit"] == "its equation gives [Mcust]"
     assert "[1] stands for a plain number" in said["parameter 'p' has no unit"]
     assert findings(text + "table t of z = (0, 1) (1, 2)", strict=False) == ()
 

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flywheel as fw
-from flywheel.figures.numbers import change, percent, quantity, rounded, scale_and_base
+from flywheel.figures.numbers import (
+    change,
+    outcome_unit,
+    percent,
+    quantity,
+    rounded,
+    scale_and_base,
+)
 from flywheel.units import Unit
 
 MODEL = fw.parse(
@@ -120,3 +127,24 @@ def test_percentages_have_a_sign_only_where_it_says_something() -> None:
     assert percent(0.12, signed=False) == "12 %"
     assert percent(-0.0666) == "−6.7 %"
     assert percent(math.nan) == "–"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("time of x > 1", "2025"),
+        ("peak x", "3 shops"),
+        ("total x", "3"),
+        ("[party] = x at 2030", "3 parties"),
+    ],
+)
+def test_an_outcome_without_a_unit_is_shown_in_the_one_it_plainly_has(
+    asked: str, wanted: str
+) -> None:
+    measured = asked if asked.startswith("[") else f"= {asked}"
+    model = fw.parse(
+        "model m\ntime 1997 to 2030 [year] step 1\nunit shop\nunit party\nstock x [shop] = 1\n"
+        f"outcome o {measured}\n"
+    )
+    value = 2025.0 if asked.startswith("time") else 3.0
+    assert quantity(value, outcome_unit(model.outcomes["o"], model), model) == wanted
