@@ -22,6 +22,16 @@ def blocks(text: str, kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
+def test_the_model_inside_another_is_sound_and_does_what_is_said() -> None:
+    (text,) = blocks(LANGUAGE, "text")
+    model = fw.parse(text)
+    assert not model.check(strict=True).findings
+    quiet, bold = model.run(scenario="quiet"), model.run(scenario="bold")
+    base = model.run()
+    assert quiet["visitors"][-1] > base["visitors"][-1]
+    assert bold["visitors"][-1] > base["visitors"][-1]
+
+
 def test_the_readme_has_its_two_commands() -> None:
     """One line each: ``.ci/run`` takes the second from here and runs it as it stands."""
     setup = "python3 -m venv .venv && .venv/bin/pip install -e "
