@@ -36,7 +36,8 @@ class CheckResult:
 
     ``message`` is a sentence for people, with time and values where the claim failed. ``time`` is
     the first time of failure (None where the claim asks nothing of a time, or holds), ``values`` what
-    the claim compares at that time, ``failed`` of ``judged`` how often it failed.
+    the claim compares at that time, ``failed`` of ``judged`` how often it failed. ``hint`` says what
+    to try, where a claim fails at one end of the run alone.
     """
 
     name: str
@@ -47,13 +48,14 @@ class CheckResult:
     failed: int = 0
     judged: int = 0
     span: Span | None = field(default=None, compare=False, repr=False)
+    hint: str = ""
 
     @property
     def finding(self) -> Finding | None:
         """The failure as a finding with the line of the claim; None where the claim holds."""
         if self.ok:
             return None
-        return Finding("error", "check-failed", self.message, self.span)
+        return Finding("error", "check-failed", self.message, self.span, self.hint)
 
     def as_dict(self) -> dict[str, object]:
         """The result as plain data, for ``--json``."""
@@ -253,9 +255,23 @@ class _Claim:
         if wrong:
             first = wrong[0]
             values = dict(zip(self.columns, self.rows[first], strict=True))
-            return self._failure(self.times[first], values, verdicts[first], len(wrong))
+            failure = self._failure(self.times[first], values, verdicts[first], len(wrong))
+            return replace(failure, hint=self._at_one_end(wrong))
         name, judged = self.check.name, len(self.times)
         return CheckResult(name, True, f"{name}: holds", judged=judged, span=self.span)
+
+    def _at_one_end(self, wrong: Sequence[int]) -> str:
+        """Where a claim fails only in the first or last quarter of its time: how to leave that out."""
+        last = len(self.times) - 1
+        if 4 * len(wrong) > last or wrong[-1] - wrong[0] + 1 != len(wrong):
+            return ""
+        if wrong[0] == 0:
+            time = f"{self.times[wrong[-1] + 1]:g}"
+            return f"it holds from {time} on; if that is what is meant, end the line with from {time}"
+        if wrong[-1] == last:
+            time = f"{self.times[wrong[0] - 1]:g}"
+            return f"it holds until {time}; if that is what is meant, end the line with to {time}"
+        return ""
 
     def _failure(
         self, time: float, values: Mapping[str, float], verdict: float, failed: int

@@ -113,6 +113,29 @@ def test_a_failure_names_time_values_and_line(
         assert f"at time {time:g}" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("claim", "hint"),
+    [
+        ("s > 1", "from 0.5"),
+        ("when rate = 0.2 then s > base(s)", "from 0.5"),
+        ("s < 2.7", "to 9.5"),
+        ("s < 1.5", ""),
+        ("s < 1.4 or s > 1.6", ""),
+        ("s > 1 at 0", ""),
+    ],
+)
+def test_a_claim_that_fails_at_one_end_alone_says_how_to_leave_that_out(
+    claim: str, hint: str
+) -> None:
+    result = check(claim)
+    assert not result.ok
+    assert result.hint.endswith(hint) if hint else not result.hint
+    assert result.finding is not None
+    assert result.finding.hint == result.hint
+    if hint:
+        assert check(f"{claim} {hint}").ok
+
+
 def test_a_value_that_is_no_number_fails_the_claim() -> None:
     result = check("never > 3")
     assert not result.ok
