@@ -133,7 +133,7 @@ def test_without_a_command_it_shows_what_there_is(flywheel: Run) -> None:
         (["fmt", "nothing.fly"], "nothing.fly"),
         (["fmt", "."], "folder"),
         (["fmt", "-", "growth.fly"], "stdin"),
-        (["new", "two words"], "letters, digits and _"),
+        (["new", "two words"], "Try two_words"),
         (["new", "growth"], "--force"),
         (["new", "x", "--template", "blnak"], "Did you mean 'blank'"),
         (["new", "no/such/x"], "no such folder"),

@@ -23,8 +23,11 @@ def command(name: str, *, template: str, force: bool, as_json: bool) -> int:
     if template not in names():
         raise unknown_name(template, "template", names(), "flywheel new")
     if not path.stem.isidentifier() or len(path.stem) > 128:
+        better = re.sub(r"\W+", "_", path.stem).strip("_")
+        hint = f". Try {better}" if better.isidentifier() and len(better) <= 128 else ""
         raise UsageError(
-            f"a model's name is letters, digits and _, not starting with a digit: {path.stem!r}"
+            f"a model's name is letters, digits and _, not starting with a digit: "
+            f"{path.stem!r}{hint}"
         )
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
