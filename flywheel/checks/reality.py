@@ -267,7 +267,9 @@ class _Claim:
             return ""
         if wrong[0] == 0:
             time = f"{self.times[wrong[-1] + 1]:g}"
-            return f"it holds from {time} on; if that is what is meant, end the line with from {time}"
+            return (
+                f"it holds from {time} on; if that is what is meant, end the line with from {time}"
+            )
         if wrong[-1] == last:
             time = f"{self.times[wrong[0] - 1]:g}"
             return f"it holds until {time}; if that is what is meant, end the line with to {time}"
