@@ -321,6 +321,10 @@ class _Builder:
                 if kind == "unit":
                     self._shared_unit(declaration, found, wanted)
                 self.names.add(Symbol(declaration.name, kind, place, axis))
+        if len(self.names.symbols) > limits.MAX_VARIABLES:
+            most = f"{limits.MAX_VARIABLES:,}"
+            message = f"with what {wanted.text} brings in there are more than {most} names"
+            raise limits.refuse("variables", message, line.span, "use fewer modules")
 
     def _shared_unit(self, unit: Declaration, module: Module, use: Token) -> None:
         """A unit that text and module both declare must be the same unit."""
@@ -416,6 +420,8 @@ class _Builder:
             hint = "start with: model my_model, and time 2020 to 2040 [year] step 1/16"
             self.error("empty-text", "there is no model in this text", place, hint)
             return
+        if any(block.broken and not block.tokens for block in self.text.blocks):
+            return  # one of the lines that cannot be read at all may be the one that is missing
         if "model" not in words:
             hint = 'write model my_model "What it is about" in the first line'
             self.error("no-model-line", "the text does not start with a model line", place, hint)

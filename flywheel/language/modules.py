@@ -7,7 +7,7 @@ models. A name is all that can be said: no path leads anywhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Library:
     folder: Path | None
     load: Load
     opened: tuple[Path, ...] = ()
+    known: dict[Path, Module] = field(default_factory=dict, compare=False, repr=False)
+    """Modules read already: one used a hundred times is read once."""
 
     def module(self, name: str, span: Span) -> Module | list[Finding]:
         """The module of a name, or what is wrong with it; mistakes inside it keep their own lines."""
@@ -37,19 +39,23 @@ class Library:
             chain = " -> ".join([*(f.stem for f in self.opened[self.opened.index(file) :]), name])
             message = f"these models use each other in a circle: {chain}"
             return [Finding("error", "module-circle", message, span, "let one of them stand alone")]
+        if file in self.known:
+            return self.known[file]
         if len(self.opened) >= limits.MAX_MODULES_DEEP:
             message = f"modules are used inside modules more than {limits.MAX_MODULES_DEEP} deep"
             return [limits.limit_finding("modules", message, span, "use some of them side by side")]
         try:
-            model = self.load(file, Library(file.parent, self.load, (*self.opened, file)))
+            inner = Library(file.parent, self.load, (*self.opened, file), self.known)
+            model = self.load(file, inner)
         except ModelError as error:
             message = f"the model {name} ({file.name}) has mistakes of its own"
             return [Finding("error", "broken-module", message, span), *error.findings]
         except UsageError as error:
             return [Finding("error", "broken-module", error.message, span)]
-        return Module(
+        self.known[file] = Module(
             model.name, model.time, model.declarations, model.label, model.doc, model.source
         )
+        return self.known[file]
 
     def _find(self, name: str) -> Path | None:
         if self.folder is not None:

@@ -114,6 +114,10 @@ class _Nodes:
     # Units: (factor, factors) until the brackets close.
 
     def unit_name(self, parts: list[Token]) -> tuple[float, Unit]:
+        if "." in parts[0].text:
+            message = "units are the same in every model, and have no dots"
+            hint = f"write [{parts[0].text.rpartition('.')[2]}]"
+            raise Refused(Finding("error", "bad-unit", message, parts[0].span, hint))
         return 1.0, Unit(((parts[0].text, Fraction(1)),), parts[0].span)
 
     def unit_number(self, parts: list[Token]) -> tuple[float, Unit]:
