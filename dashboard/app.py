@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from flywheel.api import Model
 
-from . import callbacks, guards, layout
+from . import callbacks, chain, guards, layout
 from .library import open_library
 
 INDEX = """<!DOCTYPE html>
@@ -68,6 +68,7 @@ def make_app(
     app.layout = layout.shell()
     callbacks.register(app, library)
     callbacks.endpoints(server, library)
+    chain.endpoints(server, library)
     guards.install(app, server, hosts)
     server.register_error_handler(HTTPException, _sentence)
     finish: Any = app._setup_server  # else Dash gathers its callbacks only at the first request,

@@ -166,6 +166,11 @@ def _header(library: Library, model: Model, state: State) -> Any:
             html.Div(
                 className="tools",
                 children=[
+                    html.A(
+                        say("chain", language),
+                        href="/chain" + ("?lang=ko" if language == "ko" else ""),
+                        className="header-link",
+                    ),
                     _icon("undo", say("undo", language), "Ctrl+Z"),
                     _icon("redo", say("redo", language), "Ctrl+Y"),
                     _icon("link", say("share", language), do="share"),
@@ -545,9 +550,25 @@ def _middle(library: Library, model: Model, state: State) -> Any:
                 **_data({"aria-label": say("diagram", language), "role": "img"}),
             ),
             _loops(model, state),
+            _stages(model, language),
             _scrubber(model, state),
         ],
     )  # fmt: skip
+
+
+def _stages(model: Model, language: str) -> Any:
+    """How far the model stands on the four stages; the sentences are one click away."""
+    meter = model.stages()
+    shares = " · ".join(
+        f"{say(f'stage_{name}', language)} {share:.0%}" for name, share in meter.shares.items()
+    )
+    return html.Details(
+        className="stages",
+        children=[
+            html.Summary(f"{say('stages', language)}: {shares}"),
+            html.Ul([html.Li(sentence) for sentence in meter.sentences(language)]),
+        ],
+    )
 
 
 def _loops(model: Model, state: State) -> Any:

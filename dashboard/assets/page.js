@@ -903,6 +903,7 @@
         checkSoon();
       }
       tiles();
+      markTime();
       settle();
       lightLoop();
       page.dataset.live = "1";

@@ -40,12 +40,12 @@ LIVE = '#page[data-live="1"]'
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running server with the small shop, the core flywheel and nothing else."""
+    """A running server with the small shop, the core flywheel and an entrant's model."""
     import waitress
 
     folder = tmp_path_factory.mktemp("shop")
     (folder / "takings.csv").write_text(DATA, encoding="utf-8")
-    app = make_app([fw.parse(TEXT, folder=Path(folder)), "core_flywheel"])
+    app = make_app([fw.parse(TEXT, folder=Path(folder)), "core_flywheel", "margin_opportunity"])
     logging.getLogger("waitress").setLevel(logging.ERROR)
     server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=4)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -120,6 +120,7 @@ def test_the_scrubber_reads_values_at_a_time(visit: Visit) -> None:
     page = visit.open("?model=shop&at=2005")
     assert page.locator("#at-said").inner_text() == "2005"
     index = 20
+    visit.until("document.querySelector('[data-chart=customers] .chart-now').textContent !== ''")
     shown = page.locator('[data-chart="customers"] .chart-now').inner_text()
     wanted = numbers.rounded(curve(visit, "customers")[index])
     assert shown == f"{wanted} thousand"
