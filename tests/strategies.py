@@ -287,16 +287,31 @@ def _settings(
 
 
 @st.composite
+def _rules(
+    draw: st.DrawFn,
+    readable: list[str],
+    tables: list[str],
+    kinds: Sequence[str],
+    desired_rules: bool,
+) -> tuple[Expr, Expr | None]:
+    """An equation, and perhaps the one that is desired."""
+    rules = expressions(readable, tables=tables, kinds=kinds)
+    return draw(rules), draw(rules) if desired_rules and draw(st.booleans()) else None
+
+
+@st.composite
 def models(
     draw: st.DrawFn,
     *,
     kinds: Sequence[str] = ("math", "time", "delay", "noise"),
     data: bool = True,
+    desired_rules: bool = True,
 ) -> Model:
     """A sound model with every kind of line.
 
     ``kinds`` are the kinds of functions in its equations. Its data lines read ``DATA_FILE`` in
-    ``DATA_FOLDER``; there are none without ``data``.
+    ``DATA_FOLDER``; there are none without ``data``. With ``desired_rules`` some equations have a second
+    one beside them, the rule as it should be.
     """
     own_name, *pool = draw(names(26))
 
@@ -324,12 +339,14 @@ def models(
         if on_variable:
             readable.append(name)
     for name in take(0, 4):
-        equation = draw(expressions(readable, tables=tables, kinds=kinds))
-        lines.append(Aux(**draw(_common(name)), equation=equation, unit=draw(units)))
+        equation, desired = draw(_rules(readable, tables, kinds, desired_rules))
+        common = draw(_common(name))
+        lines.append(Aux(**common, equation=equation, unit=draw(units), desired=desired))
         readable.append(name)
     for name in flows:
-        equation = draw(expressions(readable, tables=tables, kinds=kinds))
-        lines.append(Flow(**draw(_common(name)), equation=equation, unit=draw(units)))
+        equation, desired = draw(_rules(readable, tables, kinds, desired_rules))
+        common = draw(_common(name))
+        lines.append(Flow(**common, equation=equation, unit=draw(units), desired=desired))
     for name in stocks:
         sides = [draw(st.sampled_from([0, 1, 2])) for _ in flows]
         low, high = sorted((draw(numbers), draw(numbers)))

@@ -587,7 +587,7 @@ class _Builder:
             self.error("bad-time", message, line.span, "put the earlier time first")
         elif step <= 0:
             self.error("bad-time", f"the step is {step:g}", place, "write a step above 0")
-        elif step > stop - start:
+        elif step > (stop - start) * (1 + _STEP_SLACK):
             message = f"the step, {step:g}, is longer than the whole time"
             self.error("bad-time", message, place, "write a smaller step")
         elif not _is_multiple(stop - start, step):

@@ -27,8 +27,8 @@ class Library:
     folder: Path | None
     load: Load
     opened: tuple[Path, ...] = ()
-    known: dict[Path, Module] = field(default_factory=dict, compare=False, repr=False)
-    """Modules read already: one used a hundred times is read once."""
+    known: dict[Path, Module | None] = field(default_factory=dict, compare=False, repr=False)
+    """Modules read already: one used a hundred times is read once. None for one with mistakes."""
 
     def module(self, name: str, span: Span) -> Module | list[Finding]:
         """The module of a name, or what is wrong with it; mistakes inside it keep their own lines."""
@@ -39,8 +39,10 @@ class Library:
             chain = " -> ".join([*(f.stem for f in self.opened[self.opened.index(file) :]), name])
             message = f"these models use each other in a circle: {chain}"
             return [Finding("error", "module-circle", message, span, "let one of them stand alone")]
+        broken = f"the model {name} ({file.name}) has mistakes of its own"
         if file in self.known:
-            return self.known[file]
+            module = self.known[file]
+            return module or [Finding("error", "broken-module", broken, span)]
         if len(self.opened) >= limits.MAX_MODULES_DEEP:
             message = f"modules are used inside modules more than {limits.MAX_MODULES_DEEP} deep"
             return [limits.limit_finding("modules", message, span, "use some of them side by side")]
@@ -48,14 +50,15 @@ class Library:
             inner = Library(file.parent, self.load, (*self.opened, file), self.known)
             model = self.load(file, inner)
         except ModelError as error:
-            message = f"the model {name} ({file.name}) has mistakes of its own"
-            return [Finding("error", "broken-module", message, span), *error.findings]
+            self.known[file] = None
+            return [Finding("error", "broken-module", broken, span), *error.findings]
         except UsageError as error:
             return [Finding("error", "broken-module", error.message, span)]
-        self.known[file] = Module(
+        module = Module(
             model.name, model.time, model.declarations, model.label, model.doc, model.source
         )
-        return self.known[file]
+        self.known[file] = module
+        return module
 
     def _find(self, name: str) -> Path | None:
         if self.folder is not None:
