@@ -192,9 +192,9 @@ def unit_word(name: str, model: Model, language: str = "en", many: bool = False)
     """What a base unit is called in a language: its declared label, else its name, in the plural."""
     for declared, declaration in model.units.items():
         if key(declared) == key(name):
-            label, _ = declaration.text(language)
-            if declaration.label or declaration.translations:
-                return label
+            own = any(code == language for code, *_ in declaration.translations)
+            if declaration.label or own:
+                return declaration.text(language)[0]
     if language != "en" or not many or not name.isalpha() or not name.isascii():
         return name
     if name == "person":
