@@ -6,24 +6,20 @@ profiles of their own.
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-import flywheel as fw
 from tests.dashboard.shop import DATA, TEXT
 
 pytest.importorskip("dash", reason="the dashboard's packages are not installed")
 pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-from flywheel.dashboard import make_app
 
 ARGUMENTS = [
     "--headless",
@@ -38,21 +34,33 @@ ARGUMENTS = [
 LIVE = '#page[data-live="1"]'
 
 
+SERVER = """
+import sys
+from pathlib import Path
+import flywheel as fw
+from flywheel.dashboard import serve
+shop = fw.parse(Path(sys.argv[1], "shop.fly").read_text(encoding="utf-8"), folder=sys.argv[1])
+serve([shop, "core_flywheel", "margin_opportunity"], port=0, open_browser=False)
+"""
+
+
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running server with the small shop, the core flywheel and an entrant's model."""
-    import waitress
+    """A running server with the small shop, the core flywheel and an entrant's model.
 
+    It runs in a process of its own, as for a user, and must end by itself when asked to.
+    """
     folder = tmp_path_factory.mktemp("shop")
     (folder / "takings.csv").write_text(DATA, encoding="utf-8")
-    app = make_app([fw.parse(TEXT, folder=Path(folder)), "core_flywheel", "margin_opportunity"])
-    logging.getLogger("waitress").setLevel(logging.ERROR)
-    server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    (folder / "shop.fly").write_text(TEXT, encoding="utf-8")
+    command = [sys.executable, "-c", SERVER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline()  # "Flywheel is at http://127.0.0.1:41234 (Ctrl-C stops it)"
+        assert "http" in said, "the server did not start"
+        yield next(word for word in said.split() if word.startswith("http"))
+        server.terminate()
+        assert server.wait(10) == 0
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,9 @@ def drag(visit: Visit, name: str, share: float, steps: int = 8) -> None:
     page.mouse.down()
     page.mouse.move(rail["x"] + share * rail["width"], rail["y"] + rail["height"] / 2, steps=steps)
     page.mouse.up()
-    visit.until(f"'{name}' in window.flywheel.state().values")
+    visit.until(  # the hand has rested and the move stands in the address
+        f"location.search.includes('p.{name}=' + window.flywheel.state().values['{name}'])"
+    )
     visit.settle()
 
 
