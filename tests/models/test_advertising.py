@@ -14,6 +14,7 @@ import pytest
 
 import flywheel as fw
 from flywheel.solve.run import Run
+from tests.models.soundness import assert_told_in_both_languages
 
 MODEL = fw.load("advertising")
 HORIZONS = ("profit_1", "profit_3", "profit_5", "profit_12")
@@ -39,6 +40,10 @@ def test_strict_clean_and_all_its_own_checks_hold() -> None:
     assert not report.findings, str(report)
     assert report.ok
     assert len(report.results) >= 60
+
+
+def test_everything_a_reader_meets_has_a_name_in_both_languages() -> None:
+    assert_told_in_both_languages(MODEL)
 
 
 def test_names_that_another_model_binds_and_reads() -> None:

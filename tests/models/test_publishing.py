@@ -14,6 +14,7 @@ import pytest
 
 import flywheel as fw
 from flywheel.solve.run import Run
+from tests.models.soundness import assert_told_in_both_languages
 
 MODEL = fw.load("publishing")
 
@@ -38,6 +39,10 @@ def test_strict_clean_and_all_its_own_checks_hold() -> None:
     assert not report.findings, str(report)
     assert report.ok
     assert len(report.results) >= 50
+
+
+def test_everything_a_reader_meets_has_a_name_in_both_languages() -> None:
+    assert_told_in_both_languages(MODEL)
 
 
 def test_a_higher_royalty_draws_readers_all_the_way(by_royalty: dict[float, Run]) -> None:
