@@ -14,6 +14,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State
 from flask import Flask, Response, abort, request
 
 from flywheel.errors import FlywheelError
+from flywheel.export import csv_text
 
 from . import diagram, layout, moves
 from .library import Library
@@ -152,7 +153,7 @@ def endpoints(server: Flask, library: Library) -> None:
         state, _ = read(request.query_string.decode("latin-1"), library, library.default)
         move = moves.Move(state.model, state.scenario, state.values, ())
         try:
-            text = moves.csv(moves.run(move, library))
+            text = csv_text(moves.run(move, library))
         except FlywheelError as error:
             abort(400, str(error))
         except moves.BadMove as error:

@@ -263,7 +263,7 @@ def stylesheet(dark: bool) -> list[dict[str, Any]]:
                 "color": c.muted, "text-background-color": c.paper, "text-background-opacity": 0.7,
             },
         },
-        {"selector": ".dim", "style": {"opacity": 0.16}},
+        {"selector": ".dim", "style": {"opacity": 0.28}},
         {
             "selector": "edge.lit",
             "style": {"width": 2.5, "z-index": 9},

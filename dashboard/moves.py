@@ -131,9 +131,3 @@ def numbers(values: np.ndarray[Any, Any], length: int) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.8g}" if math.isfinite(value) else "null"
-
-
-def csv(result: Run) -> str:
-    """The whole run as CSV, full precision, one row a saved time."""
-    text: str = result.frame.to_csv(index_label="time", lineterminator="\n")
-    return text

@@ -538,7 +538,7 @@
       const centre = node.renderedPosition();
       const w = node.width() * zoom;
       const h = node.height() * zoom;
-      paint.globalAlpha = node.hasClass("dim") ? 0.16 : 1;
+      paint.globalAlpha = node.hasClass("dim") ? 0.28 : 1;
       const left = centre.x - w / 2 + 8 * zoom;
       const right = centre.x + w / 2 - 8 * zoom;
       const top = centre.y + 12 * zoom;
