@@ -114,8 +114,9 @@ def _no_file(file: Path) -> str:
 
 def decode(raw: bytes, name: str) -> str:
     """The text of a file that must be UTF-8. Raises ModelError that says what it seems to be."""
+    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark says nothing about UTF-8
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         start = error.start
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import flywheel.models as library
 import pytest
 
 import flywheel as fw
+import flywheel.models as library
 from flywheel.errors import UnknownNameError
 
 

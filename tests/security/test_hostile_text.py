@@ -275,6 +275,7 @@ def test_data_that_are_too_large_are_refused(tmp_path: Path) -> None:
         ("model m\n".encode("utf-16-le"), 1),
         ("model m\n".encode("utf-32"), 1),
         (b"model m\n# caf\xe9\n", 2),
+        (b"\xef\xbb\xbfmodel m\n# \xeb", 2),
         ("model m\n# \u20ac".encode("cp1252"), 2),
         ("model m\n# \ud55c\uad6d".encode("euc-kr"), 2),
         (b"model m\n# \xc0\xaf\n", 2),
