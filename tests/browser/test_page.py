@@ -257,6 +257,11 @@ def test_a_click_on_a_stock_charts_it(visit: Visit) -> None:
     page.wait_for_url("**show=cash,income**")
     visit.until("window.flywheel.baseline('cash') !== undefined")
     visit.settle()
+    # The new chart stands empty for a moment before it is given its curve.
+    visit.until(
+        """document.querySelector('[data-chart="cash"] .js-plotly-plot')
+            .data.some(t => t.meta.role === 'run' && t.y.length > 0)"""
+    )
     assert drawn(visit, "cash") == curve(visit, "cash")
 
 
