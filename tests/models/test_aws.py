@@ -109,3 +109,56 @@ def test_keeping_half_gains_early_and_rivals_eat_the_rest(base: Run) -> None:
 def test_nothing_changes_before_the_rule_does(base: Run) -> None:
     for scenario in ("full_pass", "half_pass"):
         assert np.all(gained(scenario, base)[base.time < RULE] == 0)
+
+
+def test_where_rivals_cut_slowly_keeping_half_goes_on_paying() -> None:
+    """The end of the gain is the rivals' doing."""
+    slow = {"g_rival": 0.0475}
+    base = MODEL.run(overrides=slow)
+    half = MODEL.run(scenario="half_pass", overrides=slow)
+    gap = half["operating_income"] - base["operating_income"]
+    assert gap[base.time == 2025][0] > 0.5 * gap.max()
+
+
+# --- The accounts -----------------------------------------------------------------------------
+
+
+def test_whole_years_of_revenue_are_met_within_five_percent() -> None:
+    run = MODEL.run(save=1 / 16)
+    errors = []
+    for point in MODEL.data["revenue_reported"].points:
+        year = point.time - 0.5
+        if 2013 <= year <= 2024:
+            inside = (run.time >= year) & (run.time <= year + 1)
+            errors.append(np.trapezoid(run["revenue"][inside], run.time[inside]) / point.value - 1)
+    assert len(errors) == 12
+    assert 100 * np.mean(np.abs(errors)) == pytest.approx(5.1, abs=0.3)
+
+
+def test_income_is_met_from_2016_to_2023_and_missed_before_and_after(base: Run) -> None:
+    ratio = {
+        round(p.time - 0.5): at(base, "operating_income", p.time) / p.value
+        for p in MODEL.data["income_reported"].points
+    }
+    assert np.mean([abs(ratio[year] - 1) for year in range(2016, 2024)]) < 0.12
+    assert ratio[2014] > 2
+    assert ratio[2024] < 0.7
+
+
+def test_property_is_met_until_the_wave_of_2024(base: Run) -> None:
+    ratio = {
+        round(p.time - 1): at(base, "equipment", p.time) / p.value
+        for p in MODEL.data["property_reported"].points
+    }
+    for year in (2021, 2022, 2023):
+        assert ratio[year] == pytest.approx(1, abs=0.2), year
+    assert ratio[2025] < 0.5
+
+
+def test_cash_and_book_value_are_what_flowed() -> None:
+    run = MODEL.run(save=1 / 16)
+    worn, spent = run["depreciation"], run["capex"]
+    cash = np.trapezoid(run["operating_income"] + worn - spent, run.time)
+    assert run["cash"][-1] == pytest.approx(cash, rel=1e-3)
+    grown = run["equipment"][-1] - run["equipment"][0]
+    assert grown == pytest.approx(np.trapezoid(spent - worn, run.time), rel=1e-3)

@@ -90,3 +90,24 @@ def test_twice_the_money_is_not_sooner_in_the_black(base: Run) -> None:
     run = MODEL.run(scenario="double_spend")
     assert run.outcomes["first_gain"] > base.outcomes["first_gain"]
     assert run.outcomes["cash_low"] < 1.8 * base.outcomes["cash_low"]
+
+
+@pytest.mark.parametrize("year", [3, 4, 5, 6, 8])
+def test_whoever_judges_at_year_15_stops_and_at_year_20_regrets_it(base: Run, year: float) -> None:
+    stopped = MODEL.run(t_stop=year)
+    assert stopped.outcomes["cash_15"] > base.outcomes["cash_15"]
+    assert stopped.outcomes["cash_20"] < base.outcomes["cash_20"]
+
+
+def test_renewing_servers_sooner_brings_the_same_saving_sooner(base: Run) -> None:
+    sooner, later = MODEL.run(refresh=2), MODEL.run(refresh=5)
+    assert sooner.outcomes["cash_15"] > base.outcomes["cash_15"] > later.outcomes["cash_15"]
+    # The delay is in the migration alone: the chip is the same.
+    assert sooner.outcomes["advantage_15"] == pytest.approx(base.outcomes["advantage_15"])
+
+
+def test_the_saving_in_one_formula(base: Run) -> None:
+    """Cost ratio 1 - d·a - b·d·(1 - d): part d moved at advantage a, discount b·d on the rest."""
+    d, a, b = base["deployed"], base["advantage"], MODEL.params["bargain"].value
+    ratio = 1 - d * a - b * d * (1 - d)
+    assert np.allclose(base["saving"], base["fleet"] * base["list_cost"] * (1 - ratio), rtol=1e-9)

@@ -94,3 +94,27 @@ def test_without_hours_watched_the_subsidy_is_lost() -> None:
     run = MODEL.run(scenario="subsidy_no_services")
     assert np.all(run["cum_cash"][1:] < 0)
     assert run.outcomes["cash_12"] < -4
+
+
+def test_what_an_hour_earns_decides_what_a_device_may_cost() -> None:
+    """The best price rises as services earn less: a subsidy is a bet on the hours watched."""
+    markups = (-0.4, -0.3, -0.1, 0.1, 0.4)
+
+    def best(yield_hour: float) -> float:
+        ends = [
+            MODEL.run(markup=markup, yield_hour=yield_hour).outcomes["cash_12"]
+            for markup in markups
+        ]
+        return markups[int(np.argmax(ends))]
+
+    found = [best(yield_hour) for yield_hour in (0.00003, 0.000015, 0.00001)]
+    assert found == sorted(found)
+    assert found[0] == -0.3
+    assert found[-1] == 0.1
+
+
+def test_devices_made_are_in_use_or_worn_out() -> None:
+    run = MODEL.run(save=1 / 16)
+    made = run["cum_units"][-1] - run["cum_units"][0]
+    worn = np.trapezoid(run["scrap"], run.time)
+    assert made == pytest.approx(run["installed"][-1] - run["installed"][0] + worn, rel=1e-4)
