@@ -73,7 +73,8 @@ texts = st.text(
 )
 """What may stand in a label: any letters and signs, quotation marks and backslashes among them."""
 
-_unit_names = st.sampled_from(["year", "USD", "customer", "kg", "품목"])
+_UNITS = ("year", "USD", "customer", "kg", "품목")
+_unit_names = st.sampled_from(_UNITS)
 _powers = st.sampled_from([Fraction(n) for n in (1, -1, 2, -2)] + [Fraction(1, 2), Fraction(-3, 2)])
 units = st.none() | st.builds(
     Unit, st.lists(st.tuples(_unit_names, _powers), max_size=3).map(tuple)
@@ -81,11 +82,11 @@ units = st.none() | st.builds(
 
 
 def names(count: int) -> st.SearchStrategy[list[str]]:
-    """Different names; never one that a table could not have."""
+    """Different names; never one that a table could not have, nor one of the units in use."""
     plain = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
     return st.lists(
         (plain | st.sampled_from(_TRICKY)).filter(
-            lambda name: key(name) not in _RESERVED and key(name) not in _CALLED
+            lambda name: key(name) not in _RESERVED | _CALLED | {key(unit) for unit in _UNITS}
         ),
         min_size=count,
         max_size=count,
