@@ -1,0 +1,1 @@
+"""What to pull: effects, when they come, who misjudges them, and how they combine."""

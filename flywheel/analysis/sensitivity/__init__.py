@@ -1,0 +1,1 @@
+"""How much of an outcome's spread each uncertain number explains, and where."""
