@@ -148,9 +148,10 @@ class _Scope:
             case "lt" | "le" | "gt" | "ge" | "eq" | "ne":
                 left, right = (self.number(arg) for arg in node.args)
                 return emit.compare(node.op, left, right)
-            case "lookup":
+            case "lookup" | "slope":
                 name = str(node.data)
-                return emit.lookup(name, self.number(node.args[0]), *self.program.lookups[name])
+                read = emit.lookup if node.op == "lookup" else emit.slope
+                return read(name, self.number(node.args[0]), *self.program.lookups[name])
             case "powfix":
                 size, base, power, bound = (self.number(arg) for arg in node.args[:4])
                 # The parity is read where it is needed, seldom: in a branch of its own.

@@ -417,6 +417,31 @@ class Emitter:
             )
         return found
 
+    def slope(
+        self, name: str, x: Value, xs: Sequence[float], ys: Sequence[float], extrapolate: bool
+    ) -> Value:
+        """The derivative of ``lookup``: that of the segment to the right of a knot, NaN for NaN."""
+        if len(xs) == 1:
+            return self.mul(x, self.const(0.0))
+        slopes = [
+            (y1 - y0) / (x1 - x0) for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)
+        ]
+        if len(xs) <= 17:
+            found = self.const(slopes[0])
+            for knot, gradient in zip(xs[1:-1], slopes[1:], strict=True):
+                found = self.pick(self.fcmp("oge", x, self.const(knot)), self.const(gradient), found)
+        else:
+            found = self._search(name, x, xs, ys, slopes)[2]
+        if not extrapolate:
+            zero = self.const(0.0)
+            found = self.pick(self.fcmp("olt", x, self.const(xs[0])), zero, found)
+            found = self.pick(self.fcmp("oge", x, self.const(xs[-1])), zero, found)
+        return self.pick(self.fcmp("uno", x, x), x, found)
+
+    def gate(self, bar: Value, value: Value) -> Value:
+        """``value``, but 0 where ``bar`` is 0: what is not chosen has no derivative, not NaN."""
+        return self.pick(self.fcmp("oeq", bar, self.const(0.0)), self.const(0.0), value)
+
     def _search(
         self, name: str, x: Value, xs: Sequence[float], ys: Sequence[float], slopes: Sequence[float]
     ) -> tuple[Value, Value, Value]:
