@@ -14,7 +14,7 @@ Rules in ``passes`` simplify a node as it is made. ``lower`` builds the graph of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias
@@ -150,6 +150,33 @@ def lower(
     )
 
 
+def expression(graph: Graph, expr: Expr, read: Read, lookups: Container[str]) -> int:
+    """The node of an expression in ``graph``: names are read by ``read``, calls of ``lookups`` tables."""
+
+    def node(expr: Expr) -> int:
+        match expr:
+            case Number(value=value):
+                return graph.const(value)
+            case Name(name=name):
+                return read(name)
+            case Unary(op=op, operand=operand):
+                return graph.add("neg" if op == "-" else "not", node(operand))
+            case Binary(op=op, left=left, right=right):
+                return graph.add(_BINARY[op], node(left), node(right))
+            case Call(function=function, args=args):
+                nodes = [node(arg) for arg in args]
+                if function in lookups:
+                    return graph.add("lookup", *nodes, data=function)
+                if function in ("min", "max"):
+                    found = nodes[0]
+                    for other in nodes[1:]:
+                        found = graph.add(function, found, other)
+                    return found
+                return graph.add(function, *nodes)
+
+    return node(expr)
+
+
 class _Lowering:
     """Translates names and expressions to nodes, during the run and at its start."""
 
@@ -262,30 +289,9 @@ class _Lowering:
             return self.graph.intern("held", (), position)
         return self.node(self.system.switches[position].expr, read)
 
-    # Expressions -------------------------------------------------------------------------------
-
     def node(self, expr: Expr, read: Read) -> int:
         """The node of an expression, names read by ``read``."""
-        graph = self.graph
-        match expr:
-            case Number(value=value):
-                return graph.const(value)
-            case Name(name=name):
-                return read(name)
-            case Unary(op=op, operand=operand):
-                return graph.add("neg" if op == "-" else "not", self.node(operand, read))
-            case Binary(op=op, left=left, right=right):
-                return graph.add(_BINARY[op], self.node(left, read), self.node(right, read))
-            case Call(function=function, args=args):
-                nodes = [self.node(arg, read) for arg in args]
-                if function in self.lookups:
-                    return graph.add("lookup", *nodes, data=function)
-                if function in ("min", "max"):
-                    found = nodes[0]
-                    for other in nodes[1:]:
-                        found = graph.add(function, found, other)
-                    return found
-                return graph.add(function, *nodes)
+        return expression(self.graph, expr, read, self.lookups)
 
     # What matters ------------------------------------------------------------------------------
 
