@@ -53,6 +53,14 @@ LEAVES: Mapping[str, Pace] = {
     "series": Pace.STAGE,
     "pipe": Pace.STAGE,
     "state": Pace.STAGE,
+    # Adjoints that come in from outside the graph: of rates, of what pipelines take in, of outputs;
+    # gathered over the run: of what stages read, of initial values.
+    "rate.bar": Pace.STAGE,
+    "feed.bar": Pace.STAGE,
+    "out.bar": Pace.STAGE,
+    "kept.bar": Pace.RUN,
+    "state.bar": Pace.RUN,
+    "pipe.bar": Pace.RUN,
 }
 
 
@@ -151,7 +159,7 @@ def lower(
 
 
 def expression(graph: Graph, expr: Expr, read: Read, lookups: Container[str]) -> int:
-    """The node of an expression in ``graph``: names are read by ``read``, calls of ``lookups`` tables."""
+    """The node of an expression in ``graph``; ``read`` gives those of names, ``lookups`` are tables."""
 
     def node(expr: Expr) -> int:
         match expr:

@@ -82,7 +82,8 @@ def lookup(xs: Sequence[float], ys: Sequence[float], extrapolate: bool, x: Any) 
     points, heights = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
     x = np.asarray(x, dtype=float)
     if len(points) == 1:
-        return np.where(np.isnan(x), x, heights[0])
+        constant: Array = np.where(np.isnan(x), x, heights[0])
+        return constant
     inner = x if extrapolate else np.clip(x, points[0], points[-1])
     right = np.clip(np.searchsorted(points, inner, side="right"), 1, len(points) - 1)
     x0, x1, y0, y1 = points[right - 1], points[right], heights[right - 1], heights[right]
@@ -100,7 +101,8 @@ def slope(xs: Sequence[float], ys: Sequence[float], extrapolate: bool, x: Any) -
     found = (np.diff(heights) / np.diff(points))[right - 1]
     if not extrapolate:
         found = np.where((x < points[0]) | (x >= points[-1]), 0.0, found)
-    return np.where(np.isnan(x), x, found)
+    kept: Array = np.where(np.isnan(x), x, found)
+    return kept
 
 
 # Operations --------------------------------------------------------------------------------------
@@ -123,7 +125,8 @@ def _carrying(holds: Callable[..., Any]) -> Callable[..., Array]:
 def _choose(condition: Any, then: Any, other: Any) -> Array:
     found = np.where(np.asarray(condition) != 0, then, other)
     unknown = np.isnan(condition)
-    return np.where(unknown, np.nan, found) if np.any(unknown) else found
+    chosen: Array = np.where(unknown, np.nan, found) if np.any(unknown) else found
+    return chosen
 
 
 def _gate(bar: Any, value: Any) -> Array:
