@@ -30,11 +30,11 @@ Leaf: TypeAlias = Callable[[int], Value]
 
 # Classical Runge-Kutta: the time of each stage, the weight of its slope in the step, and how far the
 # next stage's state goes along it (in steps).
-_TIMES = {"euler": (0.0,), "rk4": (0.0, 0.5, 0.5, 1.0)}
-_WEIGHTS = {"euler": (1.0,), "rk4": (1 / 6, 1 / 3, 1 / 3, 1 / 6)}
-_REACH = {"euler": (0.0,), "rk4": (0.5, 0.5, 1.0, 0.0)}
+TIMES = {"euler": (0.0,), "rk4": (0.0, 0.5, 0.5, 1.0)}
+WEIGHTS = {"euler": (1.0,), "rk4": (1 / 6, 1 / 3, 1 / 3, 1 / 6)}
+REACH = {"euler": (0.0,), "rk4": (0.5, 0.5, 1.0, 0.0)}
 # Where in a row of the series array the stage reads: the start, middle or end of the step.
-_PLACES = {"euler": (0,), "rk4": (0, 1, 1, 2)}
+PLACES = {"euler": (0,), "rk4": (0, 1, 1, 2)}
 
 # Likely and unlikely ways on; the module's own numbers for metadata.
 _TAIL = '!0 = !{!"branch_weights", i32 10000, i32 1}\n'
@@ -94,10 +94,10 @@ class Layout:
         return self.history + self.pipes * (steps + 1)
 
 
-class _Scope:
+class Scope:
     """Emits nodes on demand inside one block; a child sees what its parent made."""
 
-    def __init__(self, emit: Emitter, program: Program, parent: _Scope | None = None) -> None:
+    def __init__(self, emit: Emitter, program: Program, parent: Scope | None = None) -> None:
         self.emit = emit
         self.program = program
         self.parent = parent
@@ -155,7 +155,7 @@ class _Scope:
             case "powfix":
                 size, base, power, bound = (self.number(arg) for arg in node.args[:4])
                 # The parity is read where it is needed, seldom: in a branch of its own.
-                seldom = _Scope(emit, self.program, self)
+                seldom = Scope(emit, self.program, self)
                 return emit.powfix(size, base, power, bound, lambda: seldom.number(node.args[4]))
             case _:
                 made: Value = getattr(emit, node.op)(*(self.number(arg) for arg in node.args))
@@ -204,11 +204,23 @@ def fixed_step(
     noise_row [steps+1] integers, bad [groups] integers: the first step at whose start a state was not
     finite, or -1; and out [members][steps/every + 1][V] scalars. There is at least one member.
     """
-    return _FixedStep(program, method, Emitter(lanes, avx512=avx512)).build(triple)
+    return FixedStep(program, method, Emitter(lanes, avx512=avx512)).build(triple)
 
 
-class _FixedStep:
-    def __init__(self, program: Program, method: Method, emit: Emitter) -> None:
+class FixedStep:
+    """Writes the integrator of a program. ``reads`` are nodes beyond the program's own roots whose
+    parts of the pace of a run are kept too (the adjoint, which extends this class, reads them)."""
+
+    name = "fixed"
+    pointers: tuple[str, ...] = ()
+    integers: tuple[str, ...] = ()
+    """Arguments after those that are described above."""
+    end = "next"
+    """Where a group goes after its last step."""
+
+    def __init__(
+        self, program: Program, method: Method, emit: Emitter, reads: Iterable[int] = ()
+    ) -> None:
         self.program = program
         self.method = method
         self.emit = emit
@@ -216,19 +228,21 @@ class _FixedStep:
         pipe_inputs = [pipe[0] for pipe in program.pipes]
         pipe_starts = [node for pipe in program.pipes for node in pipe[1:]]
         self.stage_roots = [*program.rates, *pipe_inputs]
-        live = reachable(program, [*self.stage_roots, *program.outputs])
+        forward = reachable(program, [*self.stage_roots, *program.outputs])
+        live = reachable(program, [*forward, *reads])
         self.stage_nodes = reachable(program, self.stage_roots)
         starts = reachable(program, [*program.initials, *pipe_starts])
         self.run_nodes = {n for n in live if graph.paces[n] is Pace.RUN} | starts
-        self.step_nodes = {n for n in live if graph.paces[n] is Pace.STEP}
+        self.step_nodes = {n for n in forward if graph.paces[n] is Pace.STEP}
         # Kept in scratch: what a faster pace reads directly. Constants are written in place.
         kept: dict[int, int] = {}
-        roots = {*self.stage_roots, *program.outputs}
+        roots = {*self.stage_roots, *program.outputs, *reads}
         for node in sorted(live):
             pace = graph.paces[node]
             readers = graph.nodes[node].args
             for arg in readers:
-                if graph.paces[arg] < pace and graph.nodes[arg].op != "const":
+                early = graph.paces[arg] is Pace.RUN or arg in forward
+                if early and graph.paces[arg] < pace and graph.nodes[arg].op != "const":
                     kept.setdefault(arg, len(kept))
             if node in roots and pace < Pace.STAGE and graph.nodes[node].op != "const":
                 kept.setdefault(node, len(kept))
@@ -243,13 +257,13 @@ class _FixedStep:
     def scratch(self, vector: int) -> str:
         return self.emit.at("%scratch", vector)
 
-    def keep(self, scope: _Scope, pace: Pace) -> None:
+    def keep(self, scope: Scope, pace: Pace) -> None:
         """Store what this pace has computed for faster ones."""
         for node, place in self.kept.items():
             if self.program.graph.paces[node] is pace:
                 self.emit.store(scope.number(node), self.scratch(place))
 
-    def outer(self, scope: _Scope, slower: Pace) -> None:
+    def outer(self, scope: Scope, slower: Pace) -> None:
         """Make kept values of slower paces known to a scope: loaded where first used."""
 
         def load(node: int) -> Value | None:
@@ -268,6 +282,7 @@ class _FixedStep:
         self._group()
         self._step()
         self._stage()
+        self._afterwards()
         emit.do("next:")
         emit.do("%g.next = add i64 %g, 1")
         emit.do(f"%members.done = mul i64 %g.next, {emit.lanes}")
@@ -275,24 +290,30 @@ class _FixedStep:
         emit.do("br i1 %more, label %group, label %done")
         emit.do("done:")
         emit.do("ret void")
-        pointers = ("inputs", "series", "noise", "noise_row", "out", "bad", "scratch")
-        integers = ("members", "steps", "every", "noise_rows")
+        pointers = ("inputs", "series", "noise", "noise_row", "out", "bad", "scratch", *self.pointers)
+        integers = ("members", "steps", "every", "noise_rows", *self.integers)
         arguments = [f"ptr noalias %{name}" for name in pointers]
         arguments += [f"i64 %{name}" for name in integers]
         arguments += ["double %start", "double %dt"]
-        head = f"define void @fixed({', '.join(arguments)}) #0 {{\nentry:\n"
+        head = f"define void @{self.name}({', '.join(arguments)}) #0 {{\nentry:\n"
         return _text(
             emit, triple, self._tables() + head + "\n".join(emit.lines) + "\n}\n"
         ), self.layout
 
+    def _record(self, scope: Scope) -> None:
+        """Called at the beginning of every stage."""
+
+    def _afterwards(self) -> None:
+        """Blocks between the last step and the next group, beginning with ``end``."""
+
     def _tables(self) -> str:
-        rows = {"time": _TIMES, "weight": _WEIGHTS, "reach": _REACH}
+        rows = {"time": TIMES, "weight": WEIGHTS, "reach": REACH}
         text = ""
         for name, values in rows.items():
             numbers = values[self.method]
             body = ", ".join(f"double {_hex(v)}" for v in numbers)
             text += f"@stage.{name} = private constant [{len(numbers)} x double] [{body}]\n"
-        places = _PLACES[self.method]
+        places = PLACES[self.method]
         body = ", ".join(f"i64 {place}" for place in places)
         return text + f"@stage.place = private constant [{len(places)} x i64] [{body}]\n"
 
@@ -317,14 +338,14 @@ class _FixedStep:
         emit.do("%members.left = sub i64 %members, %members.before")
         emit.do(f"%is.part = icmp ult i64 %members.left, {emit.lanes}")
         emit.do(f"%taken = select i1 %is.part, i64 %members.left, i64 {emit.lanes}")
-        scope = _Scope(emit, program)
+        scope = Scope(emit, program)
         scope.leaves.update(
             {
                 "input": lambda n: emit.load(emit.at("%inputs.g", n)),
                 "start": lambda _: emit.splat("%start"),
                 "dt": lambda _: emit.splat("%dt"),
                 "series0": lambda n: emit.splat(
-                    emit.put(f"load double, ptr {_byte(emit, '%series', 8 * n)}, align 8")
+                    element(emit, "%series", n)
                 ),
                 "noise0": lambda n: emit.load(emit.at("%noise.g", n)),
             }
@@ -380,16 +401,12 @@ class _FixedStep:
         emit.do("%k.d = sitofp i64 %k to double")
         emit.do("%t.d = fmul double %k.d, %dt")
         emit.do("%t.k = fadd double %start, %t.d")
-        scope = _Scope(emit, program)
+        scope = Scope(emit, program)
         row: list[str] = []
 
         def noise(number: int) -> Value:
             if not row:
-                pointer = emit.put("getelementptr inbounds i64, ptr %noise_row, i64 %k")
-                index = emit.put(f"load i64, ptr {pointer}, align 8")
-                size = len(program.noises) * emit.lanes * 8
-                offset = emit.put(f"mul i64 {index}, {size}")
-                row.append(emit.put(f"getelementptr inbounds i8, ptr %noise.g, i64 {offset}"))
+                row.append(self._noise_row("%k"))
             return emit.load(emit.at(row[0], number))
 
         scope.leaves = dict(scope.leaves)
@@ -423,6 +440,15 @@ class _FixedStep:
             emit.store(emit.const(0.0), self.scratch(layout.pipe + 2 * number + 1))
         emit.do("br label %stage")
 
+    def _noise_row(self, k: str) -> str:
+        """The address of the noise of step ``k``."""
+        emit = self.emit
+        pointer = emit.put(f"getelementptr inbounds i64, ptr %noise_row, i64 {k}")
+        index = emit.put(f"load i64, ptr {pointer}, align 8")
+        size = len(self.program.noises) * emit.lanes * 8
+        offset = emit.put(f"mul i64 {index}, {size}")
+        return emit.put(f"getelementptr inbounds i8, ptr %noise.g, i64 {offset}")
+
     def _spread(self, scalar: str) -> str:
         """A scalar integer in every lane."""
         emit = self.emit
@@ -432,15 +458,21 @@ class _FixedStep:
         zeros = f"<{emit.lanes} x i32> zeroinitializer"
         return emit.put(f"shufflevector {emit.i} {one}, {emit.i} poison, {zeros}")
 
-    def _pipe_read(self, number: int, k: str) -> Value:
-        """What leaves a pipeline at the start of step ``k``; each lane has its own length."""
+    def _pipe_slots(self, number: int, k: str) -> str:
+        """Which slots a pipeline is read from at the start of step ``k``; each lane has its own
+        length. The last slot holds the initial value."""
         emit = self.emit
         place = self.scratch(self.layout.first + number)
         lengths = emit.put(f"load {emit.i}, ptr {place}, align 8")
         slots = emit.put(f"sub {emit.i} {self._spread(k)}, {lengths}")
         early = emit.put(f"icmp slt {emit.i} {slots}, {emit.whole(0)}")
         kept = self._spread("%steps")
-        slots = emit.put(f"select {emit.b} {early}, {emit.i} {kept}, {emit.i} {slots}")
+        return emit.put(f"select {emit.b} {early}, {emit.i} {kept}, {emit.i} {slots}")
+
+    def _pipe_read(self, number: int, k: str) -> Value:
+        """What leaves a pipeline at the start of step ``k``."""
+        emit = self.emit
+        slots = self._pipe_slots(number, k)
         history = self._history(number, "0")
         if emit.lanes == 1:
             pointer = emit.put(f"getelementptr inbounds double, ptr {history}, i64 {slots}")
@@ -458,7 +490,7 @@ class _FixedStep:
     def _stage(self) -> None:
         """One evaluation of the equations; the first of a step also saves and feeds pipelines."""
         emit, program, layout = self.emit, self.program, self.layout
-        stages = len(_TIMES[self.method])
+        stages = len(TIMES[self.method])
         before = emit.block
         emit.do("stage:")
         if stages > 1:
@@ -477,7 +509,7 @@ class _FixedStep:
         emit.do(f"%row.b = mul i64 %row, {8 * count}")
         emit.do("%series.t = getelementptr inbounds i8, ptr %series, i64 %row.b")
         states = layout.stage if stages > 1 else layout.y
-        scope = _Scope(emit, program)
+        scope = Scope(emit, program)
         scope.leaves = dict(scope.leaves)
         scope.leaves.update(
             {
@@ -488,12 +520,13 @@ class _FixedStep:
                 "time": lambda _: emit.splat("%t"),
                 "state": lambda n: emit.load(self.scratch(states + n)),
                 "series": lambda n: emit.splat(
-                    emit.put(f"load double, ptr {_byte(emit, '%series.t', 8 * n)}, align 8")
+                    element(emit, "%series.t", n)
                 ),
                 "pipe": lambda n: self._pipe_value(n),
             }
         )
         self.outer(scope, Pace.STEP)
+        self._record(scope)
         graph = program.graph
         scope.emit_in_order(n for n in self.stage_nodes if graph.paces[n] is Pace.STAGE)
         rates = [scope.number(node) for node in program.rates]
@@ -506,13 +539,13 @@ class _FixedStep:
         emit.do("first:")
         emit.do("br i1 %is.save, label %save, label %after")
         emit.do("save:")
-        inner = _Scope(emit, program, scope)
+        inner = Scope(emit, program, scope)
         for number, node in enumerate(program.outputs):
             emit.store(inner.number(node), self.scratch(layout.saved + number))
         self._spread_save()
         emit.do("after:")
         emit.do("%is.end = icmp eq i64 %k, %steps")
-        emit.do("br i1 %is.end, label %next, label %feed")
+        emit.do(f"br i1 %is.end, label %{self.end}, label %feed")
         emit.do("feed:")
         for number, feed in enumerate(feeds):
             self._pipe_feed(number, feed)
@@ -612,19 +645,19 @@ def rates_function(program: Program, triple: str) -> str:
     it fills ``dydt``, else ``out``.
     """
     emit = Emitter(1)
-    scope = _Scope(emit, program)
+    scope = Scope(emit, program)
 
-    def element(array: str) -> Leaf:
+    def loads(array: str) -> Leaf:
         return lambda n: emit.load(_byte(emit, f"%{array}", 8 * n))
 
     scope.leaves.update(
         {
-            "input": element("inputs"),
-            "state": element("y"),
-            "held": element("held"),
-            "series": element("series"),
-            "noise": element("noise"),
-            "pipe": element("pipes"),
+            "input": loads("inputs"),
+            "state": loads("y"),
+            "held": loads("held"),
+            "series": loads("series"),
+            "noise": loads("noise"),
+            "pipe": loads("pipes"),
             "time": lambda _: Value("%t"),
             "steptime": lambda _: Value("%t"),
             "start": lambda _: Value("%start"),
@@ -638,7 +671,7 @@ def rates_function(program: Program, triple: str) -> str:
         ("values", program.outputs, "out"),
     ):
         emit.do(f"{label}:")
-        inner = _Scope(emit, program, scope)
+        inner = Scope(emit, program, scope)
         inner.emit_in_order(reachable(program, roots))
         for number, node in enumerate(roots):
             emit.store(inner.number(node), _byte(emit, f"%{array}", 8 * number))
@@ -648,6 +681,11 @@ def rates_function(program: Program, triple: str) -> str:
     arguments += ["double %t", "double %start", "double %dt", "i64 %want"]
     head = f"define void @rates({', '.join(arguments)}) #0 {{\nentry:\n"
     return _text(emit, triple, head + "\n".join(emit.lines) + "\n}\n")
+
+
+def element(emit: Emitter, array: str, number: int) -> str:
+    """Load one double of an array of scalars."""
+    return emit.put(f"load double, ptr {_byte(emit, array, 8 * number)}, align 8")
 
 
 def _byte(emit: Emitter, pointer: str, offset: int) -> str:

@@ -41,9 +41,9 @@ def reverse(graph: Graph, seeds: Mapping[int, int], wanted: Iterable[int]) -> di
     active = _depending(graph, seeds, leaves)
     sums: dict[int, list[int]] = {}
     gated: set[int] = set()
-    for node, weight in seeds.items():
-        if node in active:
-            sums.setdefault(node, []).append(weight)
+    for root, weight in seeds.items():
+        if root in active:
+            sums.setdefault(root, []).append(weight)
     found: dict[int, int] = {}
     risk = _Risk(graph)
     for position in sorted(active, reverse=True):

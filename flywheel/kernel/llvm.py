@@ -20,7 +20,7 @@ import llvmlite.binding as binding
 import numpy as np
 from numpy.typing import NDArray
 
-from flywheel.errors import UsageError
+from flywheel.errors import LimitError, UsageError
 from flywheel.kernel.assembly import Method, fixed_step, rates_function
 from flywheel.kernel.ir import Program
 
@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 K = TypeVar("K")
 
 _CACHE_SIZE = 64
+_TAPE_LIMIT = 4 * 2**30
 _cache: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 _lock = threading.RLock()
 _ready = False
@@ -57,6 +58,14 @@ def compile_fixed(program: Program, method: Method, lanes: int = LANES) -> Fixed
         raise UsageError("a fixed-step kernel computes its own switches")
     key = ("fixed", program.hash, method, lanes, *host())
     return _cached(key, lambda: FixedKernel(program, method, lanes))
+
+
+def compile_adjoint(program: Program, method: Method, lanes: int = LANES) -> AdjointKernel:
+    """The integrator of a program with its adjoint, from the cache if it was compiled before."""
+    if program.external_switches:
+        raise UsageError("a fixed-step kernel computes its own switches")
+    key = ("adjoint", program.hash, method, lanes, *host())
+    return _cached(key, lambda: AdjointKernel(program, method, lanes))
 
 
 def compile_rates(program: Program) -> RatesKernel:
@@ -160,6 +169,19 @@ def _aligned(count: int) -> Array:
     return raw[skip : skip + count]
 
 
+def _pack(rows: Array, groups: int, lanes: int) -> Array:
+    """(members, n) -> (groups, n, lanes); the last group is filled up with its last member."""
+    members, width = rows.shape
+    if members == 1:
+        packed = np.empty((1, width, lanes))
+        packed[0] = rows[0][:, None]
+        return packed
+    if members < groups * lanes:
+        extra = np.broadcast_to(rows[-1], (groups * lanes - members, width))
+        rows = np.concatenate([rows, extra])
+    return np.ascontiguousarray(rows.reshape(groups, lanes, width).transpose(0, 2, 1))
+
+
 class FixedKernel:
     """Integrates members of one program with Euler or classical Runge-Kutta steps."""
 
@@ -202,12 +224,12 @@ class FixedKernel:
         groups = -(-members // lanes)
         saves = steps // every + 1
         count = len(self.program.outputs)
-        packed = self._pack(inputs, groups)
+        packed = _pack(inputs, groups, lanes)
         rows = 0
         noises = _EMPTY
         if noise is not None and noise.size:
             rows = noise.shape[1]
-            noises = self._pack(noise.reshape(members, -1), groups)
+            noises = _pack(noise.reshape(members, -1), groups, lanes)
         row = _EMPTY_ROWS if noise_row is None else np.ascontiguousarray(noise_row)
         if noise_row is None and self.program.noises:
             raise UsageError("this program draws noise: give noise and noise_row")
@@ -231,19 +253,6 @@ class FixedKernel:
         )
         return out, bad[:members]
 
-    def _pack(self, rows: Array, groups: int) -> Array:
-        """(members, n) -> (groups, n, lanes); the last group is filled up with its last member."""
-        members, width = rows.shape
-        lanes = self.lanes
-        if members == 1:
-            packed = np.empty((1, width, lanes))
-            packed[0] = rows[0][:, None]
-            return packed
-        if members < groups * lanes:
-            extra = np.broadcast_to(rows[-1], (groups * lanes - members, width))
-            rows = np.concatenate([rows, extra])
-        return np.ascontiguousarray(rows.reshape(groups, lanes, width).transpose(0, 2, 1))
-
     def _scratch(self, steps: int) -> Array:
         """Working memory of this thread, kept between calls."""
         needed = self._layout.vectors(steps) * self.lanes
@@ -251,6 +260,105 @@ class FixedKernel:
         if held is None or held.size < needed:
             held = self._local.scratch = _aligned(needed)
         return held
+
+
+class AdjointKernel:
+    """Integrates members of one program and, backwards, the gradient of weighted saved values."""
+
+    def __init__(self, program: Program, method: Method, lanes: int, machine: Any = None) -> None:
+        from flywheel.kernel.adjoint import adjoint_step, tape_vectors
+
+        self.program = program
+        self.method = method
+        self.lanes = lanes
+        avx512 = machine is None and has_avx512()
+        assembly, self._layout, self._work = adjoint_step(
+            program, method, lanes, triple(), avx512=avx512
+        )
+        self._tape_vectors: Callable[[int], int] = lambda n: tape_vectors(program, method, n)
+        self._code = _Code(assembly, machine)
+        self._call = self._code.function("adjoint", *[_P] * 12, *[_I] * 5, _D, _D)
+        self._local = threading.local()
+
+    def memory(self, steps: int) -> int:
+        """Bytes of working memory of a run of so many steps, whatever the number of members."""
+        vectors = self._layout.vectors(steps) + self._work.vectors(steps)
+        return (vectors + self._tape_vectors(steps)) * self.lanes * 8
+
+    def run(
+        self,
+        inputs: Array,
+        seeds: Array,
+        *,
+        start: float,
+        step: float,
+        steps: int,
+        every: int,
+        series: Array,
+        noise: Array | None = None,
+        noise_row: NDArray[np.int64] | None = None,
+        profile: bool = False,
+    ) -> tuple[Array, Array]:
+        """Integrate and differentiate; returns values and gradient.
+
+        Arguments as of ``FixedKernel.run``, and ``seeds`` (members, saves, V): the weights of the
+        saved values in the sum whose gradient is wanted.
+
+        Values have shape (members, saves, V); the gradient (members, rows, P) has one row, or with
+        ``profile`` one per save: what acts through the start of the run, then what acts between each
+        save and the next. Their sum is the gradient.
+
+        Raises UsageError for arrays of a wrong shape, LimitError when the tape would pass 4 GiB.
+        """
+        lanes = self.lanes
+        members, width = inputs.shape
+        if width != len(self.program.inputs):
+            raise UsageError(f"expected {len(self.program.inputs)} inputs a member, not {width}")
+        saves = steps // every + 1
+        count = len(self.program.outputs)
+        if seeds.shape != (members, saves, count):
+            raise UsageError(f"expected seeds of shape {(members, saves, count)}, not {seeds.shape}")
+        if self.memory(steps) > _TAPE_LIMIT:
+            raise LimitError(
+                f"the gradient of a run of {steps:,} steps needs {self.memory(steps) / 2**30:.1f} GiB; "
+                "take a longer step or an earlier stop"
+            )
+        if noise_row is None and self.program.noises:
+            raise UsageError("this program draws noise: give noise and noise_row")
+        groups = -(-members // lanes)
+        packed = _pack(inputs, groups, lanes)
+        weights = _pack(np.ascontiguousarray(seeds).reshape(members, -1), groups, lanes)
+        # A seed that is no number counts: its member's gradient is then no number either.
+        seeded = np.asarray((seeds != 0.0).any(axis=(0, 2)), dtype=np.int64)
+        rows = 0
+        noises = _EMPTY
+        if noise is not None and noise.size:
+            rows = noise.shape[1]
+            noises = _pack(noise.reshape(members, -1), groups, lanes)
+        row = _EMPTY_ROWS if noise_row is None else np.ascontiguousarray(noise_row)
+        table = np.ascontiguousarray(series, dtype=np.float64)
+        out = np.empty((members, saves, count))
+        bad = np.empty(groups * lanes, dtype=np.int64)
+        parts = saves if profile else 1
+        gradient = np.empty((groups, parts, width, lanes))
+        scratch, work, tape = self._memory(steps)
+        arrays = (packed, table, noises, row, out, bad, scratch, tape, work, weights, seeded, gradient)
+        self._call(
+            *(array.ctypes.data for array in arrays),
+            members, steps, every, rows, int(profile), start, step,
+        )  # fmt: skip
+        turned = gradient.transpose(0, 3, 1, 2).reshape(groups * lanes, parts, width)
+        return out, turned[:members]
+
+    def _memory(self, steps: int) -> tuple[Array, Array, Array]:
+        """Working memories of this thread, kept between calls."""
+        sizes = (
+            self._layout.vectors(steps), self._work.vectors(steps), self._tape_vectors(steps)
+        )  # fmt: skip
+        held: tuple[Array, ...] | None = getattr(self._local, "memory", None)
+        if held is None or any(a.size < n * self.lanes for a, n in zip(held, sizes, strict=True)):
+            held = self._local.memory = tuple(_aligned(max(n, 1) * self.lanes) for n in sizes)
+        return held  # type: ignore[return-value]
 
 
 class RatesKernel:
