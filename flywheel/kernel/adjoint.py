@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 
 from flywheel.kernel.assembly import (
     REACH,
-    Leaf,
-    Layout,
-    Method,
     FixedStep,
+    Layout,
+    Leaf,
+    Method,
     Scope,
     element,
     reachable,
@@ -267,9 +267,7 @@ class _Adjoint(FixedStep):
         emit.do("br label %back.stage")
         emit.do("back.stage:")
         if self.stages > 1:
-            emit.do(
-                f"%u = phi i64 [ {self.stages - 1}, %{before} ], [ %u.next, %back.stage.next ]"
-            )
+            emit.do(f"%u = phi i64 [ {self.stages - 1}, %{before} ], [ %u.next, %back.stage.next ]")
         else:
             emit.do("%u = add i64 0, 0")
         emit.do("%u.c.p = getelementptr inbounds double, ptr @stage.time, i64 %u")

@@ -290,7 +290,16 @@ class FixedStep:
         emit.do("br i1 %more, label %group, label %done")
         emit.do("done:")
         emit.do("ret void")
-        pointers = ("inputs", "series", "noise", "noise_row", "out", "bad", "scratch", *self.pointers)
+        pointers = (
+            "inputs",
+            "series",
+            "noise",
+            "noise_row",
+            "out",
+            "bad",
+            "scratch",
+            *self.pointers,
+        )
         integers = ("members", "steps", "every", "noise_rows", *self.integers)
         arguments = [f"ptr noalias %{name}" for name in pointers]
         arguments += [f"i64 %{name}" for name in integers]
@@ -344,9 +353,7 @@ class FixedStep:
                 "input": lambda n: emit.load(emit.at("%inputs.g", n)),
                 "start": lambda _: emit.splat("%start"),
                 "dt": lambda _: emit.splat("%dt"),
-                "series0": lambda n: emit.splat(
-                    element(emit, "%series", n)
-                ),
+                "series0": lambda n: emit.splat(element(emit, "%series", n)),
                 "noise0": lambda n: emit.load(emit.at("%noise.g", n)),
             }
         )
@@ -519,9 +526,7 @@ class FixedStep:
                 "steptime": lambda _: emit.splat("%t.k"),
                 "time": lambda _: emit.splat("%t"),
                 "state": lambda n: emit.load(self.scratch(states + n)),
-                "series": lambda n: emit.splat(
-                    element(emit, "%series.t", n)
-                ),
+                "series": lambda n: emit.splat(element(emit, "%series.t", n)),
                 "pipe": lambda n: self._pipe_value(n),
             }
         )

@@ -263,9 +263,7 @@ def _lookup(graph: Graph, at: int, args: tuple[int, ...], place: int, node: Node
     return lambda bar: graph.add("mul", bar, graph.intern("slope", args, node.data))
 
 
-def _powfix(
-    graph: Graph, at: int, args: tuple[int, ...], place: int, node: Node
-) -> Partial | None:
+def _powfix(graph: Graph, at: int, args: tuple[int, ...], place: int, node: Node) -> Partial | None:
     """x^y by its own derivatives: y x^y / x and x^y ln|x|, with their limits where x is 0."""
     _, base, exponent = args[:3]
     zero, one = graph.const(0.0), graph.const(1.0)

@@ -382,8 +382,8 @@ class _Expansion:
     def _sorted(self) -> list[Equation]:
         """Equations so that each reads only earlier ones."""
         try:
-            order = _topological(self.equations, lambda name: names(self.equations[name].expr))
-        except _Circle as circle:
+            order = topological(self.equations, lambda name: names(self.equations[name].expr))
+        except Circle as circle:
             raise self._circle(
                 circle,
                 "algebraic-loop",
@@ -404,8 +404,8 @@ class _Expansion:
         wanted = list(reads)
         reads |= {e.name: names(e.expr) for e in equations.values()}
         try:
-            return tuple(_topological(reads, reads.__getitem__, wanted))
-        except _Circle as circle:
+            return tuple(topological(reads, reads.__getitem__, wanted))
+        except Circle as circle:
             raise self._circle(
                 circle,
                 "initial-loop",
@@ -413,7 +413,7 @@ class _Expansion:
                 "give one of the stocks an initial value that does not depend on the others",
             ) from None
 
-    def _circle(self, circle: _Circle, code: str, sentence: str, hint: str) -> ModelError:
+    def _circle(self, circle: Circle, code: str, sentence: str, hint: str) -> ModelError:
         """The error for a circle, told in the names that the reader of the model knows."""
         owners = [name.split("@")[0] for name in circle.path]
         shown = [n for n, before in zip(owners, [None, *owners], strict=False) if n != before]
@@ -575,7 +575,7 @@ def _direction(expr: Expr) -> int:
 # Order ------------------------------------------------------------------------------------------
 
 
-def _topological(
+def topological(
     known: Iterable[str], reads: Callable[[str], Iterable[str]], wanted: Iterable[str] | None = None
 ) -> list[str]:
     """``wanted`` (all of ``known`` by default) and what it needs, each after what it reads."""
@@ -590,7 +590,7 @@ def _topological(
             for name in path[current]:
                 if name in path:
                     trail = list(path)
-                    raise _Circle([*trail[trail.index(name) :], name])
+                    raise Circle([*trail[trail.index(name) :], name])
                 if name in members and name not in order:
                     path[name] = iter(reads(name))
                     break
@@ -600,7 +600,7 @@ def _topological(
     return list(order)
 
 
-class _Circle(Exception):
+class Circle(Exception):
     """A circle among names; becomes a ModelError where the lines are known."""
 
     def __init__(self, path: list[str]) -> None:

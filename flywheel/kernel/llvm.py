@@ -317,7 +317,9 @@ class AdjointKernel:
         saves = steps // every + 1
         count = len(self.program.outputs)
         if seeds.shape != (members, saves, count):
-            raise UsageError(f"expected seeds of shape {(members, saves, count)}, not {seeds.shape}")
+            raise UsageError(
+                f"expected seeds of shape {(members, saves, count)}, not {seeds.shape}"
+            )
         if self.memory(steps) > _TAPE_LIMIT:
             raise LimitError(
                 f"the gradient of a run of {steps:,} steps needs {self.memory(steps) / 2**30:.1f} GiB; "
@@ -342,7 +344,20 @@ class AdjointKernel:
         parts = saves if profile else 1
         gradient = np.empty((groups, parts, width, lanes))
         scratch, work, tape = self._memory(steps)
-        arrays = (packed, table, noises, row, out, bad, scratch, tape, work, weights, seeded, gradient)
+        arrays = (
+            packed,
+            table,
+            noises,
+            row,
+            out,
+            bad,
+            scratch,
+            tape,
+            work,
+            weights,
+            seeded,
+            gradient,
+        )
         self._call(
             *(array.ctypes.data for array in arrays),
             members, steps, every, rows, int(profile), start, step,

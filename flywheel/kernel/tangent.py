@@ -20,18 +20,21 @@ grows."""
 
 
 def tangent_program(program: Program, slots: int = SLOTS) -> Program:
-    """A program with ``slots`` tangents beside every state and output.
+    """A program with ``slots`` tangents beside every state.
 
-    Inputs: the program's P, then per slot the direction in their space (P numbers). Outputs: the
-    program's V, then per slot their tangents. States and pipelines likewise.
+    Inputs: the program's P, then per slot the direction in their space (P numbers). States and
+    pipelines: the program's, then per slot their tangents. Outputs: per slot the tangents of the
+    program's V outputs; the outputs themselves are left to the plain kernel, which saves them once.
     """
     old = program.graph
     graph = Graph(list(old.nodes), list(old.paces), dict(old._known))
     width, states, pipes = len(program.inputs), len(program.states), len(program.pipes)
-    inputs, names = list(program.inputs), list(program.names)
+    inputs = list(program.inputs)
+    names: list[str] = []
+    outputs: list[int] = []
     state_names = list(program.states)
     initials, rates = list(program.initials), list(program.rates)
-    all_pipes, outputs = list(program.pipes), list(program.outputs)
+    all_pipes = list(program.pipes)
     starts = [*program.initials, *(pipe[2] for pipe in program.pipes)]
     moving = [*program.rates, *(pipe[0] for pipe in program.pipes), *program.outputs]
     zero = graph.const(0.0)
