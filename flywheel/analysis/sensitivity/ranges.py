@@ -1,0 +1,110 @@
+"""Which numbers of a model are uncertain, and over what range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from flywheel.analysis.sensitivity.design import Distribution, LogUniform, Uniform
+from flywheel.errors import UsageError, unknown_name
+from flywheel.expr import key
+from flywheel.model import Model, Param
+from flywheel.units import UnitSystem
+
+AROUND = 0.2
+"""Without a stated range: this part of the value to either side."""
+DECADE = 10.0
+"""A positive range whose ends differ by this factor or more is log-uniform."""
+DIAL = " -> "
+"""A link's dial has a name with this in it; 0 is the link as it is, -1 cuts it."""
+
+Range = tuple[float, float] | Distribution
+
+
+def ranges_of(
+    model: Model,
+    names: Iterable[str] | None = None,
+    given: Mapping[str, Range] | None = None,
+    initial: Mapping[str, float] | None = None,
+) -> dict[str, Distribution]:
+    """The distribution of each uncertain input, in the order of ``names`` (or of the model's text).
+
+    A parameter's is its ``low .. high``, else 20 % of its value to either side. It is uniform, but
+    log-uniform when the range is positive and spans a decade or the unit is 1 per time: a rate of 1 %
+    a year is to 2 % what 10 % is to 20 %. A point in time (2015, in the unit of a time line from 1997)
+    has 20 % of the run's length instead of its value. ``given`` replaces ranges: ``(low, high)``, treated by the
+    same rule, or a distribution of ``design``. ``initial`` has initial values of stocks by name; theirs
+    and dials' ranges (``"x -> z"``, 20 % weaker to 20 % stronger) follow the same rule.
+
+    Without ``names``: every parameter that has a range or is not 0, and what ``given`` adds. Switches
+    that the model's text implies (``ads.on``, ``hiring.desired``) are left out, for half a rule is none.
+
+    Raises UnknownNameError for a name that is no input, UsageError for one without any range.
+    """
+    asked = {key(name): range_ for name, range_ in (given or {}).items()}
+    params = {key(name): param for name, param in model.params.items()}
+    stocks = {key(name): name for name in model.stocks}
+    starts = {key(name): value for name, value in (initial or {}).items()}
+    if names is None:
+        chosen = [p.name for p in model.params.values() if _uncertain(p) or key(p.name) in asked]
+        chosen += [name for name in (given or {}) if key(name) not in params]
+    else:
+        chosen = list(names)
+    if not chosen:
+        raise UsageError(f"model {model.name} has no uncertain parameters; give ranges")
+    units = UnitSystem(model.units.values())
+    clock = units.dimension(model.time.unit)
+    found: dict[str, Distribution] = {}
+    for name in chosen:
+        folded = key(name)
+        own = params.get(folded)
+        if own is None and folded not in stocks and DIAL not in name:
+            everything = [*model.params, *model.stocks]
+            raise unknown_name(name, "parameter or stock", everything, f"model {model.name}")
+        label = own.name if own else stocks.get(folded, name)
+        if label in found:
+            raise UsageError(f"{label} is named twice")
+        middle = own.value if own else starts.get(folded, 0.0)
+        rate, around = False, AROUND if own is None and DIAL in label else AROUND * abs(middle)
+        unit = units.dimension(own.unit) if own else None
+        if own is not None and unit is not None and clock is not None:
+            rate = not unit.pure and (unit * clock).bases == ()
+            time = model.time
+            if unit == clock and time.start != 0 and time.start <= own.value <= time.stop:
+                around = AROUND * (time.stop - time.start)
+        range_ = asked.get(folded) or _default(own, middle, around, label)
+        found[label] = _distribution(range_, rate)
+    for name in given or {}:
+        if key(name) not in {key(label) for label in found}:
+            raise unknown_name(name, "input", found, "the list of parameters")
+    return found
+
+
+def _uncertain(param: Param) -> bool:
+    prefix, _, last = param.name.rpartition(".")
+    if prefix and last in ("on", "desired", "clock"):
+        return False
+    ranged = param.low is not None and param.high is not None and param.low < param.high
+    return ranged or (param.value != 0 and param.low is None and param.high is None)
+
+
+def _default(param: Param | None, value: float, around: float, name: str) -> tuple[float, float]:
+    low = param.low if param and param.low is not None else value - around
+    high = param.high if param and param.high is not None else value + around
+    if not low < high or not np.isfinite([low, high]).all():
+        raise UsageError(
+            f"{name} has no range around {value:g}; give one: ranges={{{name!r}: (…, …)}}"
+        )
+    return low, high
+
+
+def _distribution(range_: Range, rate: bool) -> Distribution:
+    if not isinstance(range_, tuple):
+        return range_
+    if len(range_) != 2:
+        raise UsageError(f"a range is (low, high), not {range_!r}")
+    low, high = float(range_[0]), float(range_[1])
+    if low > 0 and (rate or high / low >= DECADE):
+        return LogUniform(low, high)
+    return Uniform(low, high)
