@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flywheel.analysis.loops.independent import Link
+from flywheel.analysis.stamp import Stamp
 from flywheel.errors import UsageError
 from flywheel.kernel.reference import evaluate
 
@@ -172,3 +173,22 @@ def _delays(run: Trajectory) -> dict[str, float]:
             }
             found[pipe.name] = max(evaluate(pipe.delay, values), run.grid.step)
     return found
+
+
+def stamp_of(
+    run: Trajectory, outcome: str, horizons: Sequence[float] = (), **settings: object
+) -> Stamp:
+    """The receipt of what is read off a run."""
+    time = run.model.time
+    return Stamp(
+        run.model.name,
+        run.model.hash,
+        outcome,
+        tuple(horizons),
+        float(run.times[0]),
+        str(time.unit) if time.unit else "",
+        run.method,
+        run.grid.step,
+        run.seed,
+        settings,
+    )
