@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Literal
 
 from flywheel.errors import UsageError, unknown_name
@@ -26,6 +28,8 @@ Graph = Mapping[str, Sequence[str]]
 _LIMIT = 10_000
 # Work of a search in visits of links; Johnson's algorithm needs about (nodes + links) per loop.
 _EFFORT = 2_000_000
+_WATCH = 2_000
+"""Visits of links between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +280,13 @@ def components(graph: Graph) -> tuple[tuple[str, ...], ...]:
 
 
 def cycles(
-    graph: Graph, limit: int = _LIMIT, effort: int = _EFFORT
+    graph: Graph, limit: int = _LIMIT, effort: int = _EFFORT, seconds: float = inf
 ) -> tuple[tuple[tuple[str, ...], ...], bool]:
     """The elementary circuits of a graph, shortest first, and whether these are all.
 
-    The search ends early after ``limit`` circuits or about ``effort`` visits of links.
+    The search ends early after ``limit`` circuits, about ``effort`` visits of links, or ``seconds``.
     """
+    deadline = monotonic() + seconds
     order = {name: place for place, name in enumerate(graph)}
     found: list[tuple[str, ...]] = []
     left = effort
@@ -292,7 +297,7 @@ def cycles(
         inside = set(part)
         within = {name: [n for n in dict.fromkeys(graph[name]) if n in inside] for name in part}
         room = limit - len(found)
-        some, left = _circuits_through(part[0], within, room, left)
+        some, left = _circuits_through(part[0], within, room, left, deadline)
         found += some[:room]
         complete = len(some) <= room and left > 0
         rest = {
@@ -302,12 +307,14 @@ def cycles(
         }
         left -= sum(map(len, rest.values()))
         waiting += reversed(components(rest))
+        if waiting and monotonic() > deadline:
+            complete = False
     found.sort(key=lambda path: (len(path), [order[name] for name in path]))
     return tuple(found), complete
 
 
 def _circuits_through(
-    start: str, within: Graph, room: int, effort: int
+    start: str, within: Graph, room: int, effort: int, deadline: float = inf
 ) -> tuple[list[tuple[str, ...]], int]:
     """Circuits through ``start`` in a strongly connected graph, at most ``room`` + 1 of them.
 
@@ -319,6 +326,7 @@ def _circuits_through(
     blocked = {start}
     waits: dict[str, set[str]] = {}
     closed: set[str] = set()
+    watch = effort - _WATCH
     work: list[tuple[str, Iterator[str]]] = [(start, iter(within[start]))]
     while work:
         node, successors = work[-1]
@@ -343,8 +351,10 @@ def _circuits_through(
                     waits.setdefault(successor, set()).add(node)
             work.pop()
             path.pop()
-        if effort <= 0:
+        if effort <= 0 or (effort < watch and monotonic() > deadline):
             return found, 0
+        if effort < watch:
+            watch -= _WATCH
     return found, effort
 
 
