@@ -261,21 +261,28 @@ def _time_of(recipe: Recipe, run: Reading) -> tuple[float, str]:
         return math.nan, outside
     inside = _window(recipe.outcome, run)
     values, times = run.columns[recipe.column][inside], run.times[inside]
-    met = _met(recipe, values)
+    met = is_met(recipe, values)
     broken = np.isnan(values)
     first = int(met.argmax()) if met.any() else len(met)
     if broken[:first].any():
         return math.nan, run.failure or "its condition has no value"
     if first == len(met):
         return math.nan, "its condition is never met"
+    return crossing(recipe, values, times, first), ""
+
+
+def crossing(
+    recipe: Recipe, values: NDArray[np.float64], times: NDArray[np.float64], first: int
+) -> float:
+    """When a condition that is met at the save ``first`` was met: between saves, for a comparison."""
     if first == 0 or not recipe.column.endswith("@gap"):
-        return float(times[first]), ""
+        return float(times[first])
     before, after = values[first - 1], values[first]
     part = before / (before - after) if math.isfinite(after) else 1.0
-    return float(times[first - 1] + part * (times[first] - times[first - 1])), ""
+    return float(times[first - 1] + part * (times[first] - times[first - 1]))
 
 
-def _met(recipe: Recipe, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def is_met(recipe: Recipe, values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Where the condition holds."""
     expr = recipe.outcome.expr
     if not recipe.column.endswith("@gap") or not isinstance(expr, Binary):

@@ -195,7 +195,7 @@ def resolve(
             name = known.get(key(setting.name))
             if name is None:
                 raise _unknown(model, setting.name)
-            number = _value(setting.value, params, setting)
+            number = setting_value(setting.value, params, setting)
             if setting.since is None and setting.until is None:
                 if group is settings or name not in given:
                     values[name] = number
@@ -290,7 +290,8 @@ def _unknown(model: Model, name: str) -> UsageError:
     return unknown_name(name, "parameter or stock", candidates, f"model {model.name}")
 
 
-def _value(expr: Expr, params: Mapping[str, float], setting: Setting) -> float:
+def setting_value(expr: Expr, params: Mapping[str, float], setting: Setting) -> float:
+    """The number that a setting gives its parameter; its expression reads other parameters."""
     if isinstance(expr, Number):
         return expr.value
     try:
