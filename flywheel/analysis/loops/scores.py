@@ -75,13 +75,18 @@ class _Moments(dict[int, Array]):
 
 
 def _discrete(path: Trajectory, now: Rows, before: Rows, last: bool = False) -> Array:
-    """New others with the old x (``last``), or the new x with old others."""
+    """New others with the old x (``last``), or the new x with old others.
+
+    A Runge-Kutta step sees no event that sets in as it ends, and neither does its score (so it is in
+    Stella's file with a ``STEP``); with Euler's method values are compared as they stand.
+    """
     shape, formulas = path.structure, path.formulas
     graph, lookups = formulas.graph, formulas.lookups
-    new, old = _Moments(path.memory, now), _Moments(path.memory, before)
+    ends = path if path.method == "euler" else path.ends
+    new, old = _Moments(ends.memory, now), _Moments(path.memory, before)
     base, other = (new, old) if last else (old, new)
     found = np.zeros((len(shape.links), len(now)))
-    changes = _changes(path, now, before)
+    changes = _changes(path, ends, now, before)
     for place, link in enumerate(shape.links):
         change = changes[link.target]
         if link.kind == "material":
@@ -103,19 +108,19 @@ def _discrete(path: Trajectory, now: Rows, before: Rows, last: bool = False) -> 
     return found
 
 
-def _changes(path: Trajectory, now: Rows, before: Rows) -> dict[str, Array]:
+def _changes(path: Trajectory, ends: Trajectory, now: Rows, before: Rows) -> dict[str, Array]:
     """The change of every node over a step, 0 where it is rounding; of a stock that of its net flow."""
     shape = path.structure
     found = {}
     for name in shape.nodes:
         if name in shape.rates:
-            value = path.rates[name]
+            value, later = path.rates[name], ends.rates[name]
             terms = (abs(k) * np.abs(path.value(n)) for n, k in shape.rates[name].items())
             scale = np.max(sum(terms, np.zeros(len(value))), initial=0.0)
         else:
-            value = path.value(name)
+            value, later = path.value(name), ends.value(name)
             scale = np.abs(value).max(initial=0.0)
-        found[name] = _quiet(value[now] - value[before], scale)
+        found[name] = _quiet(later[now] - value[before], scale)
     return found
 
 

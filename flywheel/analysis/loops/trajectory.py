@@ -9,7 +9,7 @@ brings only stocks and pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 from weakref import WeakKeyDictionary
@@ -216,9 +216,30 @@ class Trajectory:
     def rates(self) -> Mapping[str, Array]:
         """The rate of change of each stock, shape (K,)."""
         return {
-            stock: sum((k * self.value(n) for n, k in terms.items()), np.zeros(len(self.times)))
+            stock: np.zeros(len(self.times)) + sum(k * self.value(n) for n, k in terms.items())
             for stock, terms in self.structure.rates.items()
         }
+
+    @cached_property
+    def ends(self) -> Trajectory:
+        """The same run, each row as the step that ends there sees it.
+
+        Events, noise and held data act at a step's start and hold over it; what sets in just when the
+        step ends is not yet there. The first row stays as it is.
+        """
+        system, formulas = self.structure.system, self.formulas
+        held = {s.name for s in system.switches} | {n.name for n in system.noises}
+        held |= {s.name for s in system.series if s.hold}
+        if not held:
+            return self
+        memory = {}
+        for name, leaf in formulas.leaves.items():
+            if name in held and np.ndim(self.memory[leaf]):
+                memory[leaf] = np.concatenate([self.memory[leaf][:1], self.memory[leaf][:-1]])
+            elif name not in formulas.roots:
+                memory[leaf] = self.memory[leaf]
+        _fill(formulas, memory)
+        return replace(self, memory=memory, _slopes={})
 
     @cached_property
     def saves(self) -> NDArray[np.int64]:
@@ -312,9 +333,7 @@ def along(
     memory = _outside(shape.system, formulas, grid, times, inputs, seed)
     for name in (*shape.stocks, *shape.pipelines):
         memory[formulas.leaf(name)] = np.ascontiguousarray(values[:rows, plan.position[name]])
-    for name, root in formulas.roots.items():
-        vectorised.compute(formulas.graph, formulas.orders[name], memory, formulas.lookups)
-        memory[formulas.leaf(name)] = memory[root]
+    _fill(formulas, memory)
     entering = {
         pipe.name: pipe.input.name
         for pipe in shape.system.pipelines
@@ -335,6 +354,13 @@ def _prepared(plan: Plan) -> tuple[Structure, Formulas]:
         shape = structure(plan.system)
         made = _KEPT[plan] = shape, Formulas(shape)
     return made
+
+
+def _fill(formulas: Formulas, memory: dict[int, Array]) -> None:
+    """Adds the values of the equations to those of all they read."""
+    for name, root in formulas.roots.items():
+        vectorised.compute(formulas.graph, formulas.orders[name], memory, formulas.lookups)
+        memory[formulas.leaf(name)] = memory[root]
 
 
 def _outside(
