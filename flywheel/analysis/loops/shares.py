@@ -10,7 +10,7 @@ active. (Stella forms its loop sets so, from what acts in the run and not from w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flywheel.analysis.loops.search import Loop
+from flywheel.expr import key
 from flywheel.structure import components
 
 if TYPE_CHECKING:
@@ -195,11 +196,14 @@ def polarity(shares: Iterable[float]) -> str:
     return "U"
 
 
-def named(polarities: Sequence[str]) -> tuple[str, ...]:
-    """A name for each loop: its polarity and a number, in order of importance."""
-    counts: Mapping[str, int] = {}
+def named(polarities: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
+    """A name for each loop: its polarity and a number, in order of importance, none of ``taken``."""
+    counts: dict[str, int] = {}
     found = []
     for letter in polarities:
-        counts = {**counts, letter: counts.get(letter, 0) + 1}
-        found.append(f"{letter}{counts[letter]}")
+        name = ""
+        while not name or key(name) in taken:
+            counts[letter] = counts.get(letter, 0) + 1
+            name = f"{letter}{counts[letter]}"
+        found.append(name)
     return tuple(found)
