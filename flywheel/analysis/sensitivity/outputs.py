@@ -127,6 +127,48 @@ def failures(
     return Failures(len(x), few, tuple(found), tuple(reasons))
 
 
+HEAVY = 0.5
+"""A variance of which one run in a thousand carries more than this part describes those runs alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """The most extreme thousandth of the runs: ``share`` (O,) of the variance that it carries.
+
+    About 0.01 for a normal outcome. Near 1, mean, variance and all parts of a variance are about these
+    runs only, and more runs do not settle them; ``shifts`` says where such runs lie.
+    """
+
+    share: Array
+    count: int
+    runs: int
+    shifts: tuple[Shift, ...] = ()
+
+    @property
+    def heavy(self) -> bool:
+        """Whether the extreme runs carry more than half of the variance of some outcome."""
+        return bool((np.nan_to_num(self.share) > HEAVY).any())
+
+
+def tail(x: Array, y: Array, names: Sequence[str]) -> Tail:
+    """Looks for a heavy tail in outputs ``y`` (n, O) of runs at ``x`` (n, d); failed runs left out."""
+    good = sound(y)
+    x, y = x[good], y[good]
+    count = max(len(y) // 1000, 1)
+    if len(y) < 2:
+        return Tail(np.full(y.shape[1], np.nan), 0, len(y))
+    square = (y - y.mean(axis=0)) ** 2
+    largest = np.sort(square, axis=0)[-count:]
+    whole = varies(y.var(axis=0), np.abs(y).max(axis=0)) * len(y)
+    share = largest.sum(axis=0) / whole
+    found = Tail(share, count, len(y))
+    if not found.heavy:
+        return found
+    worst = int(np.nanargmax(share))
+    calm = square[:, worst] < largest[0, worst]
+    return Tail(share, count, len(y), failures(x, calm, names).shifts)
+
+
 def _spread(values: Array) -> tuple[float, float, float]:
     return float(values.min()), float(np.median(values)), float(values.max())
 

@@ -9,15 +9,15 @@ import numpy as np
 from flywheel.analysis.sensitivity.design import Distribution, LogUniform, Uniform
 from flywheel.errors import UsageError, unknown_name
 from flywheel.expr import key
-from flywheel.model import Model, Param
+from flywheel.model import Model, Param, Time
 from flywheel.units import UnitSystem
 
 AROUND = 0.2
 """Without a stated range: this part of the value to either side."""
 DECADE = 10.0
 """A positive range whose ends differ by this factor or more is log-uniform."""
-DIAL = " -> "
-"""A link's dial has a name with this in it; 0 is the link as it is, -1 cuts it."""
+_DIALS = (" -> ", "@scale")
+"""What names of dials have in them that are turned in parts: 0.2 is 20 % more."""
 
 Range = tuple[float, float] | Distribution
 
@@ -26,16 +26,20 @@ def ranges_of(
     model: Model,
     names: Iterable[str] | None = None,
     given: Mapping[str, Range] | None = None,
-    initial: Mapping[str, float] | None = None,
+    values: Mapping[str, float] | None = None,
+    dials: Iterable[str] = (),
 ) -> dict[str, Distribution]:
     """The distribution of each uncertain input, in the order of ``names`` (or of the model's text).
 
     A parameter's is its ``low .. high``, else 20 % of its value to either side. It is uniform, but
     log-uniform when the range is positive and spans a decade or the unit is 1 per time: a rate of 1 %
     a year is to 2 % what 10 % is to 20 %. A point in time (2015, in the unit of a time line from 1997)
-    has 20 % of the run's length instead of its value. ``given`` replaces ranges: ``(low, high)``, treated by the
-    same rule, or a distribution of ``design``. ``initial`` has initial values of stocks by name; theirs
-    and dials' ranges (``"x -> z"``, 20 % weaker to 20 % stronger) follow the same rule.
+    has 20 % of the run's length instead of its value.
+
+    ``given`` replaces ranges: ``(low, high)``, treated by the same rule, or a distribution of
+    ``design``. ``values`` are the baseline's parameters and initial stocks where they are not the
+    model's own. ``dials`` are further inputs: those of links (``"x -> z"``) go from 20 % weaker to 20 %
+    stronger, others need a range.
 
     Without ``names``: every parameter that has a range or is not 0, and what ``given`` adds. Switches
     that the model's text implies (``ads.on``, ``hiring.desired``) are left out, for half a rule is none.
@@ -44,8 +48,8 @@ def ranges_of(
     """
     asked = {key(name): range_ for name, range_ in (given or {}).items()}
     params = {key(name): param for name, param in model.params.items()}
-    stocks = {key(name): name for name in model.stocks}
-    starts = {key(name): value for name, value in (initial or {}).items()}
+    others = {key(name): name for name in (*model.stocks, *dials)}
+    base = {name: p.value for name, p in model.params.items()} | dict(values or {})
     if names is None:
         chosen = [p.name for p in model.params.values() if _uncertain(p) or key(p.name) in asked]
         chosen += [name for name in (given or {}) if key(name) not in params]
@@ -54,26 +58,23 @@ def ranges_of(
     if not chosen:
         raise UsageError(f"model {model.name} has no uncertain parameters; give ranges")
     units = UnitSystem(model.units.values())
-    clock = units.dimension(model.time.unit)
     found: dict[str, Distribution] = {}
     for name in chosen:
-        folded = key(name)
-        own = params.get(folded)
-        if own is None and folded not in stocks and DIAL not in name:
-            everything = [*model.params, *model.stocks]
-            raise unknown_name(name, "parameter or stock", everything, f"model {model.name}")
-        label = own.name if own else stocks.get(folded, name)
+        own = params.get(key(name))
+        label = own.name if own else others.get(key(name))
+        if label is None:
+            raise unknown_name(
+                name, "input", [*model.params, *others.values()], f"model {model.name}"
+            )
         if label in found:
             raise UsageError(f"{label} is named twice")
-        middle = own.value if own else starts.get(folded, 0.0)
-        rate, around = False, AROUND if own is None and DIAL in label else AROUND * abs(middle)
-        unit = units.dimension(own.unit) if own else None
-        if own is not None and unit is not None and clock is not None:
-            rate = not unit.pure and (unit * clock).bases == ()
-            time = model.time
-            if unit == clock and time.start != 0 and time.start <= own.value <= time.stop:
-                around = AROUND * (time.stop - time.start)
-        range_ = asked.get(folded) or _default(own, middle, around, label)
+        middle = base.get(label, 0.0)
+        rate, around = False, AROUND * abs(middle)
+        if own is not None:
+            rate, around = _in_time(own, middle, around, model.time, units)
+        elif any(mark in label for mark in _DIALS):
+            around = AROUND
+        range_ = asked.get(key(name)) or _default(own, middle, around, label)
         found[label] = _distribution(range_, rate)
     for name in given or {}:
         if key(name) not in {key(label) for label in found}:
@@ -87,6 +88,18 @@ def _uncertain(param: Param) -> bool:
         return False
     ranged = param.low is not None and param.high is not None and param.low < param.high
     return ranged or (param.value != 0 and param.low is None and param.high is None)
+
+
+def _in_time(
+    param: Param, value: float, around: float, time: Time, units: UnitSystem
+) -> tuple[bool, float]:
+    """Whether a parameter is 1 per time, and how far around its value its range reaches."""
+    unit, clock = units.dimension(param.unit), units.dimension(time.unit)
+    if unit is None or clock is None:
+        return False, around
+    if unit == clock and time.start != 0 and time.start <= value <= time.stop:
+        return False, AROUND * (time.stop - time.start)
+    return not unit.pure and (unit * clock).bases == (), around
 
 
 def _default(param: Param | None, value: float, around: float, name: str) -> tuple[float, float]:
