@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from flywheel.solve.study import Study
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -46,3 +48,20 @@ class Stamp:
         when = f" after {seen}{unit} from {self.since:g}" if seen else ""
         extra = "".join(f", {name} {value}" for name, value in self.settings.items())
         return f"{self.outcome} of {self.model}{when}; {self.method}, step {self.step:g}{extra}"
+
+
+def stamp_of_study(study: Study, **settings: object) -> Stamp:
+    """The receipt of what is found about a study's outcome."""
+    scenario = {"scenario": study.scenario} if study.scenario else {}
+    return Stamp(
+        study.model.name,
+        study.model.hash,
+        study.name,
+        study.horizons,
+        study.since,
+        study.time_unit,
+        study.method,
+        study.grid.step,
+        study.seed,
+        {**scenario, **settings},
+    )

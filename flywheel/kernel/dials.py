@@ -66,9 +66,9 @@ def see_input(source: str, target: str) -> str:
     return f"{source} ~> {target}"
 
 
-def seen(source: str) -> tuple[str, str, str]:
-    """Inputs of how a variable is seen: its mean, its standard deviation, the smoothing time."""
-    return f"{source}@mean", f"{source}@sd", f"{source}@delay"
+def seen(source: str) -> tuple[str, str, str, str]:
+    """Inputs of how a variable is seen: mean, standard deviation, smoothing time, first value."""
+    return f"{source}@mean", f"{source}@sd", f"{source}@delay", f"{source}@first"
 
 
 def push(system: System, params: Sequence[str], periods: int = 1) -> System:
@@ -198,24 +198,24 @@ def bins(system: System, tables: Iterable[str] | None = None) -> System:
 def see(
     system: System,
     links: Iterable[tuple[str, str]],
-    scales: Mapping[str, tuple[float, float, float]],
+    scales: Mapping[str, tuple[float, float, float, float]],
 ) -> System:
     """Information that nobody uses yet: the target grows by a factor 1 + dial * z.
 
     z is the source, smoothed (so that no circle can close at one moment), minus its mean and divided
-    by its standard deviation; ``scales`` holds mean, standard deviation and smoothing time of every
-    source. Targets are equations, not stocks.
+    by its standard deviation; ``scales`` holds mean, standard deviation, smoothing time and first
+    value of every source. Targets are equations, not stocks.
     """
     inputs: dict[str, float] = {}
     stocks: dict[str, StockEquation] = {}
     factors: dict[str, Expr] = {}
     for source, target in links:
-        mean, sd, delay = seen(source)
-        inputs |= dict(zip((mean, sd, delay), scales[source], strict=True))
+        mean, sd, delay, first = seen(source)
+        inputs |= dict(zip((mean, sd, delay, first), scales[source], strict=True))
         inputs[see_input(source, target)] = 0.0
         level = f"{source}@seen"
         rate = _binary("/", _binary("-", Name(source), Name(level)), Name(delay))
-        stocks[level] = StockEquation(level, Name(source), rate, source)
+        stocks[level] = StockEquation(level, Name(first), rate, source)
         standard = _binary("/", _binary("-", Name(level), Name(mean)), Name(sd))
         part = _binary("*", Name(see_input(source, target)), standard)
         factors[target] = _binary("+", factors[target], part) if target in factors else part

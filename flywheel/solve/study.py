@@ -90,9 +90,9 @@ class Study:
         own = dials.shift(self.plan.system, [s for s in model.stocks if s in self.plan.visible])
         self._batch = Batch(own, self.method, self.grid, seed)
         self._vector = self._fill(own, self._numbers, self.plan)
+        self._dials: tuple[str, ...] = ()
         extra = [self.spelled(name) for name in watch]
         self.watched: tuple[str, ...] = tuple(dict.fromkeys([*self.target.columns, *extra]))
-        self._dials: tuple[str, ...] = ()
 
     # What is asked ------------------------------------------------------------------------------
 
@@ -169,8 +169,10 @@ class Study:
         return {p: np.asarray(self._vector[place[p]]) for p in self.model.params}
 
     def base(self, name: str) -> float:
-        """The baseline's value of a parameter, or the initial value of a stock."""
+        """The baseline's value of a parameter or the initial value of a stock; 0 for a dial."""
         spelled = self.spelled(name)
+        if spelled in self._dials:
+            return 0.0
         if spelled in self.model.params:
             return float(self._vector[self.plan.input_position[spelled]])
         return float(self.column(spelled)[0])
@@ -237,15 +239,11 @@ class Study:
             raise UsageError(
                 f"{stocks[0]} is a stock: it can be set at the start, not at {origin:g}"
             )
-        params = tuple(name for name in spelled if name in self.model.params)
-        batch, place = self.pushable(params, 1)
+        batch, place = self.pushable(spelled, 1)
         inputs = np.repeat(self.extended(batch.system)[np.newaxis], len(given), 0)
         inputs[:, place[dials.edge_input(0)]] = origin
         for k, name in enumerate(spelled):
-            if name in self.model.params:
-                inputs[:, place[dials.push_input(name)]] = given[:, k] - self.base(name)
-            else:
-                inputs[:, place[name]] = given[:, k]
+            inputs[:, place[dials.push_input(name)]] = given[:, k] - self.base(name)
         return self._members(spelled, given, batch, inputs)
 
     def _from_start(self, spelled: tuple[str, ...], given: Array) -> Array:
@@ -432,11 +430,11 @@ class Study:
         return self._with(system, new)
 
     def seeing(
-        self, links: Sequence[tuple[str, str]], scales: Mapping[str, tuple[float, float, float]]
+        self, links: Sequence[tuple[str, str]], scales: Mapping[str, tuple[float, float, float, float]]
     ) -> Study:
         """The same study with links that are not there: inputs ``source ~> target`` (see ``dials``).
 
-        ``scales``: per source the mean, standard deviation and smoothing time.
+        ``scales``: per source the mean, standard deviation, smoothing time and first value.
         """
         wanted = [(self.spelled(a), self.spelled(b)) for a, b in links]
         system = dials.see(self.system, wanted, scales)
