@@ -157,7 +157,7 @@ def structural_dials(
         for kind, name, source, target, span in found:
             at = place[name]
             effect = gradient.values[:, at]
-            closed = kind == "link" and part[source] == part[target]
+            closed = kind == "link" and part.get(source) == part.get(target, -1)
             rows.append(_row(kind, name, source, target, effect, value, span, closed))
             profiles.append(gradient.profile[:, :, at])
         if "absent" in kinds:
