@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flywheel.analysis.loops.independent import Link
+from flywheel.analysis.loops.independent import Link, Loop, canonical
 from flywheel.analysis.stamp import Stamp
 from flywheel.errors import UsageError
 from flywheel.kernel.reference import evaluate
+from flywheel.solve.grid import Grid
 
 if TYPE_CHECKING:
     from flywheel.analysis.loops.trajectory import Trajectory
+    from flywheel.solve.study import Study
 
 Floats: TypeAlias = NDArray[np.float64]
 Complexes: TypeAlias = NDArray[np.complex128]
@@ -175,6 +177,23 @@ def _delays(run: Trajectory) -> dict[str, float]:
     return found
 
 
+def run_of(study: Study) -> Trajectory:
+    """The baseline of a study with everything along the way."""
+    from flywheel.analysis.loops.trajectory import along
+
+    plan, grid = study.plan, study.grid
+    every = Grid(grid.start, grid.step, grid.steps, 1)
+    inputs = study.extended(study.system)[: len(plan.system.inputs)]
+    found = plan.engine(study.method, "llvm").run(inputs[np.newaxis], every, seed=study.seed)
+    return along(plan, grid, inputs, np.asarray(found.values[0]), study.method, study.seed)
+
+
+def variables_of(loop: Sequence[str]) -> Loop:
+    """A loop by the model's own variables: what is hidden in delays left out. May be empty."""
+    seen = tuple(dict.fromkeys(name for name in loop if "@" not in name))
+    return canonical(seen) if seen else ()
+
+
 def stamp_of(
     run: Trajectory, outcome: str, horizons: Sequence[float] = (), **settings: object
 ) -> Stamp:
@@ -190,5 +209,21 @@ def stamp_of(
         run.method,
         run.grid.step,
         run.seed,
+        settings,
+    )
+
+
+def stamp_of_study(study: Study, **settings: object) -> Stamp:
+    """The receipt of what is found about a study's outcome."""
+    return Stamp(
+        study.model.name,
+        study.model.hash,
+        study.name,
+        study.horizons,
+        study.since,
+        study.time_unit,
+        study.method,
+        study.grid.step,
+        study.seed,
         settings,
     )

@@ -1,0 +1,457 @@
+"""The vital signs of a flywheel: does it turn by itself, how fast, and what keeps it turning.
+
+Growth rate, overall gain and gains of loops are those of the linearised core at one moment
+(``gains``); momentum and the break-even of a price cut are differences of finite runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flywheel.analysis.decide.words import frozen, is_korean, say, subject
+from flywheel.analysis.loops.eigen import modes_of
+from flywheel.analysis.loops.gains import LoopGain, core_of, leading, loop_gains, overall_gain
+from flywheel.analysis.loops.independent import Loop, canonical
+from flywheel.analysis.loops.knockout import (
+    CUT,
+    Control,
+    control_links,
+    measured,
+)
+from flywheel.analysis.loops.linear import (
+    linearise,
+    moments,
+    row_at,
+    run_of,
+    stamp_of_study,
+    variables_of,
+)
+from flywheel.analysis.loops.naming import loop_text
+from flywheel.analysis.loops.search import find_loops
+from flywheel.analysis.loops.trajectory import Trajectory
+from flywheel.analysis.stamp import Stamp
+from flywheel.errors import UsageError, unknown_name
+from flywheel.expr import key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flywheel.solve.study import Study
+
+Array = NDArray[np.float64]
+BREAK_EVEN_GAIN = 1.0
+"""The gain at which a push comes back just as large."""
+_STRONGEST = 3
+_STRONGER = 4.0
+"""A loop is tried from cut to this many times stronger than it is, on top."""
+_GRID, _ROUNDS = 11, 3
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """What remains of the outcome when the pushes named stop at a time.
+
+    ``with_push`` and ``without`` (H,) are the outcome at each horizon; ``remains`` their ratio.
+    """
+
+    pushes: Mapping[str, float]
+    since: float
+    with_push: Array
+    without: Array
+    remains: Array
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """How strong a loop must be for giving something away to pay back within each horizon.
+
+    ``effect`` (H,) is what the cut of ``param`` by the fraction ``by`` does to the outcome as the loop
+    is. ``dial`` (H,) is how much stronger (+) or weaker (-) the loop would have to be for no gain and
+    no loss, ``gain`` (H,) the loop gain there; NaN with a text in ``reasons`` where there is none.
+    """
+
+    param: str
+    by: float
+    loop: Loop
+    control: Control
+    gain_now: float
+    effect: Array
+    dial: Array
+    gain: Array
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Vitals:
+    """The vital signs at time ``at``, and their course.
+
+    ``rate`` is the growth rate of the core's leading mode (1 per unit of time), ``swing`` its angular
+    frequency, ``doubling`` the time to double (NaN when it does not grow). ``gain`` is the overall
+    gain for a push that may take ``patience`` to come back; above 1 the flywheel spins. ``loops`` are
+    the strongest reinforcing loops of the core and ``labels`` what they are called, by language.
+    ``times``, ``rates``, ``gains`` (T,) is the course over the run, NaN where there is no feedback or
+    a slope is not finite.
+    """
+
+    stamp: Stamp
+    at: float
+    patience: float
+    core: tuple[str, ...]
+    rate: float
+    swing: float
+    doubling: float
+    gain: float
+    loops: tuple[LoopGain, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    complete: bool
+    times: Array
+    rates: Array
+    gains: Array
+    momentum: Momentum | None = None
+    break_even: BreakEven | None = None
+    reason: str = ""
+
+    @property
+    def spins(self) -> bool:
+        """Whether a push comes back larger within the patience."""
+        return self.gain > BREAK_EVEN_GAIN
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per vital sign: name, value, unit, of what."""
+        import pandas as pd
+
+        unit = self.stamp.time_unit or "time unit"
+        rows: list[tuple[str, float, str, str]] = [
+            ("growth rate", self.rate, f"1/{unit}", ", ".join(self.core)),
+            ("doubling time", self.doubling, unit, ""),
+            ("swing", self.swing, f"1/{unit}", ""),
+            ("overall gain", self.gain, "1", f"within {self.patience:g} {unit}"),
+            ("break-even gain", BREAK_EVEN_GAIN, "1", ""),
+        ]
+        for loop in self.loops:
+            rows.append(("loop gain", loop.gain, "1", " -> ".join(loop.path)))
+            rows.append(("loop turn", loop.turn, unit, " -> ".join(loop.path)))
+        for n, horizon in enumerate(self.stamp.horizons):
+            if self.momentum is not None:
+                of = f"{', '.join(self.momentum.pushes)} off, after {horizon:g}"
+                rows.append(("momentum", float(self.momentum.remains[n]), "1", of))
+            if self.break_even is not None:
+                of = f"{self.break_even.param} by {self.break_even.by:+.0%}, within {horizon:g}"
+                rows.append(("break-even loop gain", float(self.break_even.gain[n]), "1", of))
+        return pd.DataFrame(rows, columns=["vital", "value", "unit", "of"])
+
+    def explain(self, language: str = "en") -> str:
+        """Does it spin, how fast, by which loop; what remains without pushing; when a cut pays."""
+        return _in_korean(self) if is_korean(language) else _in_english(self)
+
+    def __repr__(self) -> str:
+        found = f"growth {self.rate:+.3g}, gain {self.gain:.3g}"
+        return f"<vitals of {self.stamp.model} at {self.at:g}: {found}>"
+
+
+def vitals(
+    study: Study,
+    at: float | None = None,
+    *,
+    pushes: Mapping[str, float] | None = None,
+    cut: tuple[str, float] | None = None,
+    loop: Sequence[str] | None = None,
+    patience: float | None = None,
+) -> Vitals:
+    """The vital signs of a study's model at a time (by default where its horizons begin).
+
+    ``pushes`` name the parameters that push from outside and their values when pushing stops, for the
+    momentum. ``cut`` is a parameter and the fraction by which it changes (``("price", -0.1)``), whose
+    pay-back is weighed against the gain of ``loop`` (by default the strongest reinforcing one).
+    ``patience`` is how long a push may take to come back (by default the longest horizon).
+
+    Raises UsageError for a time outside the run, UnknownNameError for names.
+    """
+    run = run_of(study)
+    moment = float(study.since) if at is None else float(at)
+    row = row_at(run, moment)
+    waits = max(study.horizons) if patience is None else float(patience)
+    if not waits > 0:
+        raise UsageError(f"patience is a duration greater than 0, not {patience!r}")
+    outcome = measured(study)
+    times, rates, gains = course(run, outcome, waits)
+    search = find_loops(run.structure.graph)
+    (system,) = linearise(run, [row])
+    modes = modes_of(system)
+    core = core_of(modes, outcome)
+    k = leading(modes, core)
+    inside = [p for p in search.loops if not set(p).isdisjoint(core)]
+    if modes.reason:
+        k, inside = None, []
+    value = complex(modes.values[k]) if k is not None else complex(math.nan, math.nan)
+    found = [g for g in loop_gains(system, inside, waits) if g.reinforcing]
+    found.sort(key=lambda g: (-g.gain, len(g.path), g.path))
+    growing = value.real > 0
+    reason = modes.reason or ("" if core else "no feedback acts on the outcome")
+    return Vitals(
+        stamp_of_study(study, at=moment, patience=waits),
+        moment,
+        waits,
+        core,
+        value.real,
+        abs(value.imag),
+        math.log(2) / value.real if growing else math.nan,
+        overall_gain(system, core, waits) if not modes.reason else math.nan,
+        tuple(found[:_STRONGEST]),
+        {
+            say: tuple(
+                loop_text(study.model, variables_of(g.path), say) for g in found[:_STRONGEST]
+            )
+            for say in ("en", "ko")
+        },
+        search.complete,
+        times,
+        rates,
+        gains,
+        momentum(study, pushes, moment) if pushes else None,
+        _break_even(study, run, row, cut, loop, found, search.loops, waits) if cut else None,
+        reason,
+    )
+
+
+def course(
+    run: Trajectory, outcome: Sequence[str], patience: float, count: int = 20
+) -> tuple[Array, Array, Array]:
+    """Times, growth rates and overall gains (T,) of the core along a run; NaN where there is none."""
+    rows = moments(run, count)
+    rates, gains = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for place, system in enumerate(linearise(run, rows)):
+        modes = modes_of(system)
+        core = core_of(modes, outcome)
+        k = leading(modes, core)
+        if k is not None:
+            rates[place] = modes.values[k].real
+            gains[place] = overall_gain(system, core, patience)
+    return frozen(run.times[list(rows)]), frozen(rates), frozen(gains)
+
+
+def momentum(study: Study, pushes: Mapping[str, float], since: float) -> Momentum:
+    """The outcome with the pushes as they are, and with them off from ``since`` on.
+
+    ``pushes`` maps parameters to their values when pushing stops. Raises UnknownNameError.
+    """
+    known = {key(name): name for name in study.model.params}
+    off = {}
+    for name, value in pushes.items():
+        if key(name) not in known:
+            raise unknown_name(name, "parameter", known.values(), f"model {study.model.name}")
+        off[known[key(name)]] = float(value)
+    members = study.run(tuple(off), np.array([list(off.values())]), since=since)
+    base, without = np.asarray(study.value), members.outcomes[0]
+    remains = np.full(len(base), np.nan)
+    some = base != 0
+    remains[some] = without[some] / base[some]
+    why = "; ".join(failure.reason for failure in members.failures)
+    return Momentum(off, since, frozen(base), frozen(without), frozen(remains), why)
+
+
+def _break_even(
+    study: Study,
+    run: Trajectory,
+    row: int,
+    cut: tuple[str, float],
+    loop: Sequence[str] | None,
+    strongest: Sequence[LoopGain],
+    universe: Sequence[Loop],
+    patience: float,
+) -> BreakEven | None:
+    if loop is None and not strongest:
+        return None
+    wanted = variables_of(strongest[0].path) if loop is None else canonical(loop)
+    ways = [path for path in universe if variables_of(path) == wanted]
+    if not ways:
+        raise UsageError(f"there is no loop {' -> '.join(wanted)}")
+    (system,) = linearise(run, [row])
+    # Pathways through the stages of one delay are one loop of the model, and their gains add up.
+    now = sum(found.gain for found in loop_gains(system, ways, patience))
+    every = {variables_of(path) for path in universe} - {()}
+    return break_even(study, cut, wanted, now, sorted(every))
+
+
+def break_even(
+    study: Study,
+    cut: tuple[str, float],
+    loop: Sequence[str],
+    gain: float,
+    universe: Sequence[Sequence[str]] = (),
+) -> BreakEven:
+    """Turns a loop's control link until changing a parameter by a fraction neither gains nor loses.
+
+    Both hold from the start of the run. The loop is tried from cut (dial -1) to five times as
+    strong; the break-even nearest to what it is now is sought by repeated grids of runs. ``gain`` is
+    the loop's gain now; a loop that runs through its control link once has (1 + dial) times it.
+
+    Raises UnknownNameError for a name that is no parameter.
+    """
+    known = {key(name): name for name in study.model.params}
+    param, by = cut
+    if key(param) not in known:
+        raise unknown_name(param, "parameter", known.values(), f"model {study.model.name}")
+    param = known[key(param)]
+    (control,) = control_links([canonical(loop)], universe)
+    dialled = study.dialled(links=(control.link,))
+    value, start = study.base(param), float(study.grid.start)
+
+    def effect(dials: Array) -> Array:
+        """(G, H) what the cut does to the outcome with the loop at each strength."""
+        rows = np.array([[p, d] for d in dials for p in (value * (1 + by), value)])
+        found = dialled.run((param, control.dial), rows, since=start).outcomes
+        return np.asarray(found[0::2] - found[1::2])
+
+    grid = np.unique(np.concatenate([np.linspace(CUT, 0, _GRID), np.linspace(0, _STRONGER, _GRID)]))
+    values = effect(grid)
+    now = values[int(np.flatnonzero(grid == 0)[0])]
+    dials, reasons = np.full(len(now), np.nan), []
+    for h, here in enumerate(values.T):
+        ends = _bracket(grid, here)
+        if ends is None:
+            reasons.append(_why_none(here))
+            continue
+        low, high = ends
+        for _ in range(_ROUNDS):
+            finer = np.linspace(low, high, _GRID)
+            within = _bracket(finer, effect(finer)[:, h])
+            if within is None:
+                break
+            low, high = within
+        at = np.array([low, high])
+        left, right = effect(at)[:, h]
+        dials[h] = low if left == right else low - left * (high - low) / (right - left)
+        reasons.append("")
+    return BreakEven(
+        param,
+        by,
+        canonical(loop),
+        control,
+        gain,
+        frozen(now),
+        frozen(dials),
+        frozen(gain * (1 + dials)),
+        tuple(reasons),
+    )
+
+
+def _bracket(grid: Array, values: Array) -> tuple[float, float] | None:
+    """The pair of neighbours between which the sign changes, nearest to 0; None where it does not."""
+    change = np.isfinite(values[:-1]) & np.isfinite(values[1:])
+    change &= (values[:-1] <= 0) != (values[1:] <= 0)
+    places = np.flatnonzero(change)
+    if not len(places):
+        return None
+    near = np.minimum(np.abs(grid[places]), np.abs(grid[places + 1]))
+    place = int(places[near.argmin()])
+    return float(grid[place]), float(grid[place + 1])
+
+
+def _why_none(values: Array) -> str:
+    if not np.isfinite(values).all():
+        return "some of the runs failed, and among the others the sign does not change"
+    if (values > 0).all():
+        return "it pays even with the loop cut"
+    if (values < 0).all():
+        return f"it does not pay even with the loop {1 + _STRONGER:g} times as strong"
+    return "the loop makes no difference to it"
+
+
+# In words ---------------------------------------------------------------------------------------
+
+
+def _in_english(v: Vitals) -> str:
+    unit = v.stamp.time_unit or "time units"
+    if v.reason:
+        return f"At {v.at:g} the flywheel has no vital signs for {v.stamp.outcome}: {v.reason}."
+    state = (
+        f"grows by {v.rate:.1%} a {unit} of its own accord, doubling in {say(v.doubling)} {unit}"
+        if v.rate > 0
+        else f"loses {-v.rate:.1%} a {unit} when left to itself"
+    )
+    told = [
+        f"At {v.at:g} the core of {len(v.core)} stocks behind {subject(v.stamp, 'en')} {state}; its "
+        f"overall gain within {v.patience:g} {unit} is {say(v.gain)} against a break-even of 1, so "
+        f"it {'spins' if v.spins else 'does not spin'}."
+    ]
+    if v.loops:
+        best = v.loops[0]
+        told.append(
+            f"The strongest reinforcing loop is {v.labels['en'][0]}: alone it brings a push back "
+            f"{say(best.gain)} times as large after about {say(best.turn)} {unit}"
+            f"{'; other loops take that back' if best.gain > 1 > v.gain else ''}."
+        )
+    if v.momentum is not None:
+        horizon, left = v.stamp.horizons[-1], float(v.momentum.remains[-1])
+        names = ", ".join(v.momentum.pushes)
+        told.append(
+            f"Without {names} from {v.momentum.since:g} on, {left:.0%} remains at horizon {horizon:g}."
+            if math.isfinite(left)
+            else f"What remains without {names} is not known: {v.momentum.reason or 'it is 0'}."
+        )
+    if v.break_even is not None:
+        b, horizon = v.break_even, v.stamp.horizons[-1]
+        what = f"Changing {b.param} by {b.by:+.0%}"
+        if b.reasons[-1]:
+            told.append(f"{what} has no break-even within {horizon:g} {unit}: {b.reasons[-1]}.")
+        else:
+            told.append(
+                f"{what} breaks even within {horizon:g} {unit} at a loop gain of "
+                f"{say(float(b.gain[-1]))}; now it is {say(b.gain_now)}, and the effect is "
+                f"{say(float(b.effect[-1]))}."
+            )
+    return " ".join(told)
+
+
+def _in_korean(v: Vitals) -> str:
+    unit = v.stamp.time_unit or "시간 단위"
+    if v.reason:
+        return (
+            f"{v.at:g} 시점에는 「{v.stamp.outcome}」에 대한 플라이휠 지표가 없습니다({v.reason})."
+        )
+    state = (
+        f"스스로 {unit}당 {v.rate:.1%} 성장하며 두 배가 되는 데 {say(v.doubling)} {unit} 걸립니다"
+        if v.rate > 0
+        else f"그대로 두면 {unit}당 {-v.rate:.1%} 줄어듭니다"
+    )
+    spin = "돌아갑니다" if v.spins else "스스로 돌지 못합니다"
+    told = [
+        f"{v.at:g} 시점에 {subject(v.stamp, 'ko')} 뒤의 핵심 저량 {len(v.core)}개는 {state}. "
+        f"{v.patience:g} {unit} 안의 전체 이득은 {say(v.gain)}(손익분기 1)이므로 플라이휠은 {spin}."
+    ]
+    if v.loops:
+        best = v.loops[0]
+        told.append(
+            f"가장 강한 강화 루프는 「{v.labels['ko'][0]}」이며, 이 루프만 보면 한 번 민 힘이 약 "
+            f"{say(best.turn)} {unit} 뒤에 {say(best.gain)}배로 돌아옵니다."
+            + (" 다른 루프들이 이를 상쇄합니다." if best.gain > 1 > v.gain else "")
+        )
+    if v.momentum is not None:
+        left = float(v.momentum.remains[-1])
+        names = ", ".join(f"「{name}」" for name in v.momentum.pushes)
+        told.append(
+            f"{v.momentum.since:g}부터 {names} 없이도 기간 {v.stamp.horizons[-1]:g}에 "
+            f"{left:.0%} 남습니다."
+            if math.isfinite(left)
+            else f"{names} 없이 남는 양은 알 수 없습니다."
+        )
+    if v.break_even is not None:
+        b, horizon = v.break_even, v.stamp.horizons[-1]
+        what = f"「{b.param}」 {b.by:+.0%} 변경"
+        told.append(
+            f"{what}의 손익분기는 기간 {horizon:g} {unit} 안에 없습니다."
+            if b.reasons[-1]
+            else f"{what}의 손익분기 루프 이득은 기간 {horizon:g} {unit} 기준 "
+            f"{say(float(b.gain[-1]))}이며, 현재 이득은 {say(b.gain_now)}, "
+            f"효과는 {say(float(b.effect[-1]))}입니다."
+        )
+    return " ".join(told)
