@@ -89,7 +89,7 @@ def swing(
     lowest = clean.min(axis=1)
     dips = lowest < 0
     area = np.abs(line.steps).sum(axis=1)
-    pain = -np.minimum(line.steps, 0.0).sum(axis=1)
+    pain = np.maximum(0.0 - line.steps, 0.0).sum(axis=1)
     gone = ~sound
 
     def only(values: Array) -> Array:
@@ -100,11 +100,11 @@ def swing(
             "failed" if lost else _shape(row) for lost, row in zip(gone, signs, strict=True)
         ),
         first=np.where(gone, 0, [row[0] if row else 0 for row in signs]),
-        depth=only(np.maximum(0.0, -lowest) / normal),
+        depth=only(np.maximum(0.0, 0.0 - lowest) / normal),
         trough=only(np.where(dips, elapsed[clean.argmin(axis=1)], np.nan)),
         t_flow=only(_last_negative(line)),
         t_pay=only(line.last_repaid(_ROUNDING * area)),
-        debt=only(np.maximum(0.0, -line.worth.min(axis=1)) / normal),
+        debt=only(np.maximum(0.0, 0.0 - line.worth.min(axis=1)) / normal),
         pain_share=only(np.divide(pain, area, out=np.full_like(area, np.nan), where=area > 0)),
         npv=only(line.worth[:, -1]),
         rates=internal_rates(elapsed, clean),
