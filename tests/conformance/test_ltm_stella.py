@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flywheel.analysis.loops.dominance import dominant
+from flywheel.analysis.loops.dominance import dominant, periods
 from flywheel.analysis.loops.front import loops_that_matter
 from flywheel.analysis.loops.matter import LoopsThatMatter
 from tests.conformance.xmile_reader import StellaModel, ident, read
@@ -31,7 +31,7 @@ JITTER = {"maibab": 5e-4}
 # Part of the saved steps at which our rule names Stella's loops. Stella also merges neighbouring
 # periods whose sets contain each other, by a rule it does not publish.
 AGREEMENT = 0.84
-AGREED = {"armsRace": 1.0, "bassDiffusion": 1.0}
+AGREED = {"armsRace": 1.0, "bassDiffusion": 1.0, "inventoryWorkforce": 1.0, "maibab": 0.95}
 
 Path_ = tuple[str, ...]
 
@@ -135,11 +135,26 @@ def test_dominant_loops_are_mostly_stellas(case: Case) -> None:
         agreed = []
         for step in range(1, len(found.times)):
             time = found.times[step]
-            # A share at a time speaks of the step that ends there.
-            period = next(p for p in stella.periods if p["startTime"] < time <= p["endTime"])
+            begun = [p for p in stella.periods if p["startTime"] <= time]
+            period = max(begun, key=lambda p: p["startTime"])
             if chosen[step]:
                 agreed.append({names[n] for n in chosen[step]} == set(period["dominantLoops"]))
         wanted = AGREED.get(stella.name, AGREEMENT)
         assert np.mean(agreed) >= wanted, f"{group}: {np.mean(agreed):.3f}"
         return
     pytest.fail("no loop set holds the dominant loops")
+
+
+def test_the_arms_race_has_stellas_four_periods(shared: Path) -> None:
+    stella = golden(FOLDER / "armsRace.json")
+    read_ = read(FOLDER / "armsRace.stmx")
+    found = loops_that_matter(read_.model, method=read_.method)
+    rows = {cycle(list(loop.path)): n for n, loop in enumerate(found.loops)}
+    names = [name for _, name in stella.names]
+    order = [rows[path] for path in stella.names.values()]
+    ours_ = [
+        (p.start, p.stop, set(p.loops)) for p in periods(found.times, found.shares[order], names)
+    ]
+    wanted = [(p["startTime"], p["endTime"], set(p["dominantLoops"])) for p in stella.periods]
+    assert ours_ == wanted
+    assert [(p.start, p.stop) for p in found.periods] == [(a, b) for a, b, _ in wanted]

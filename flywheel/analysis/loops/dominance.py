@@ -52,21 +52,19 @@ def periods(
 ) -> tuple[Period, ...]:
     """The stretches of time with the same dominant loops; gaps where nothing changes.
 
-    A share at a time speaks of the step that ends there, so a stretch begins at the time before.
+    A stretch lasts from the first time of its set to the first time of the next one, as in Stella's
+    list. The first time, at which discrete scores say nothing, belongs to the second.
     """
     found: list[Period] = []
     before: frozenset[int] = frozenset()
     for row, chosen in enumerate(dominant(shares)):
-        start = float(times[max(row - 1, 0)])
-        if not chosen or row == 0:
-            before = frozenset()
-            continue
-        if frozenset(chosen) == before:
+        now = float(times[row])
+        if found and before:
             last = found[-1]
-            found[-1] = Period(last.start, float(times[row]), last.loops, partition)
-        else:
+            found[-1] = Period(last.start, now, last.loops, partition)
+        if chosen and frozenset(chosen) != before:
             loops = tuple(names[n] for n in chosen)
-            found.append(Period(start, float(times[row]), loops, partition))
+            found.append(Period(float(times[0]) if row == 1 else now, now, loops, partition))
         before = frozenset(chosen)
     return tuple(found)
 
