@@ -32,7 +32,8 @@ def explain(dials: Dials, language: str = "en") -> str:
         else:
             sentences.append(
                 f"Of the links in feedback loops, {stamp.outcome} {horizon:g} {unit} after "
-                f"{stamp.since:g} depends most on how strongly {target} reacts to {source}: 1 % more moves it by {change:+.2%}."
+                f"{stamp.since:g} depends most on how strongly {target} reacts to {source}: "
+                f"1 % more moves it by {change:+.2%}."
             )
         if strongest.cut:
             part = strongest.cut[-1] / abs(dials.value[-1]) if dials.value[-1] else float("nan")

@@ -143,7 +143,8 @@ def structural_dials(
         whole = whole.raised()
     rows: list[Row] = []
     profiles: list[Array] = []
-    part = {n: k for k, group in enumerate(components(graph(study.model))) for n in group}
+    groups = [group for group in components(graph(study.model)) if len(group) > 1]
+    part = {name: number for number, group in enumerate(groups) for name in group}
     labels = {
         language: {n: v.text(language)[0] for n, v in study.model.variables.items()}
         for language in ("en", "ko")
@@ -161,7 +162,8 @@ def structural_dials(
             rows.append(_row(kind, name, source, target, effect, value, span, closed))
             profiles.append(gradient.profile[:, :, at])
         if "absent" in kinds:
-            scaled = {f: gradient.profile[:, :, place[scale_input(f)]] for f in flows}
+            # A flow outside every loop only keeps accounts: nobody decides it by what they see.
+            scaled = {f: gradient.profile[:, :, place[scale_input(f)]] for f in flows if f in part}
             more, more_profiles = _absent(study, scaled, absent, value)
             rows += more
             profiles += more_profiles
