@@ -28,6 +28,8 @@ FLAT = frozenset(
 )  # fmt: skip
 """Operations whose derivative is 0 wherever they have one."""
 _GATES = frozenset({"if", "min", "max"})
+_STEEP = frozenset({"sqrt", "powfix"})
+"""Operations that can be infinitely steep where they are finite: at 0."""
 _RISKY = frozenset({"div", "ln", "log10", "powfix", "exp", "sqrt", "tan"})
 
 
@@ -96,8 +98,13 @@ def forward(graph: Graph, seeds: Mapping[int, int], roots: Iterable[int]) -> dic
             if arg not in tangents:
                 continue
             rule = _partial(graph, position, node, place)
-            if rule is not None:
-                parts.append(rule(tangents[arg]))
+            if rule is None:
+                continue
+            part = rule(tangents[arg])
+            if node.op in _STEEP:
+                # What does not move carries nothing, not even through an infinite slope.
+                part = graph.intern("gate", (tangents[arg], part))
+            parts.append(part)
         if parts:
             tangents[position] = _sum(graph, parts)
     return {root: tangents[root] for root in wanted if root in tangents}
