@@ -141,7 +141,9 @@ class Program:
         for node in self.graph.nodes:
             digest.update(f"{node.op}{node.args}{node.data};".encode())
         shape = (self.initials, self.rates, self.pipes, self.outputs, self.external_switches)
-        digest.update(f"{shape}{len(self.inputs)}{sorted(self.lookups.items())}".encode())
+        # The widths of the arrays count too: what a system draws and nobody reads has a place in them.
+        widths = (len(self.inputs), len(self.series), len(self.noises))
+        digest.update(f"{shape}{widths}{sorted(self.lookups.items())}".encode())
         return digest.hexdigest()
 
 

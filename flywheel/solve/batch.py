@@ -87,7 +87,15 @@ class Batch:
             return kernel.run(inputs[rows], seeds[rows], profile=profile, **noise)
 
         found = self._spread(part, len(inputs), program)
-        return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
+        values, slopes = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        for member in _spoilt(seeds, slopes):
+            one = slice(member, member + 1)
+            end = int(np.flatnonzero((seeds[member] != 0.0).any(axis=1)).max(initial=0))
+            short = {**self._noise(given, program, 1), "steps": end * self.grid.save_every}
+            _, again = kernel.run(inputs[one], seeds[one, : end + 1], profile=profile, **short)
+            slopes[member] = 0.0
+            slopes[member, : again.shape[1]] = again[0]
+        return values, slopes
 
     def tangents(self, inputs: Array, directions: Array, columns: Sequence[str]) -> Array:
         """The derivatives of the saved ``columns`` along directions (D, P) of one run's inputs (P,).
@@ -175,6 +183,17 @@ class Batch:
     def at(self, system: System) -> Batch:
         """The same for another system."""
         return replace(self, system=system, _programs={}, _tables={})
+
+
+def _spoilt(seeds: Array, slopes: Array) -> list[int]:
+    """Members whose gradient may have been spoilt by a breakdown where nothing weighs their values:
+    after their last seed, or at a save that only other members weigh (0 times infinity)."""
+    broken = np.flatnonzero(~np.isfinite(slopes).all(axis=(1, 2)))
+    if not len(broken):
+        return []
+    weighed = (seeds != 0.0).any(axis=2)
+    anywhere = weighed.any(axis=0)
+    return [int(m) for m in broken if not weighed[m, -1] or (weighed[m] != anywhere).any()]
 
 
 def best_slots(count: int) -> int:

@@ -160,7 +160,8 @@ class Study:
         picked = self.baseline[np.newaxis][
             :, :, [self.columns.index(c) for c in self.target.columns]
         ]
-        return np.asarray(self.target.read(picked, self.params)[0])
+        found = self.target.read(picked, self.params)[0]
+        return np.where(np.isfinite(found), found, np.nan)
 
     @property
     def params(self) -> dict[str, Array]:
@@ -341,6 +342,8 @@ class Study:
                 profile[:, 0, wanted.index(name)] += effect
         if first > 0:
             profile[:, : first + 1] = 0.0
+        # What has no value has no derivative either, not 0.
+        profile[~np.isfinite(self.value)] = np.nan
         values = profile.sum(axis=1)
         how: list[How] = ["adjoint"] * len(wanted)
         for k, name in enumerate(wanted):
@@ -430,7 +433,9 @@ class Study:
         return self._with(system, new)
 
     def seeing(
-        self, links: Sequence[tuple[str, str]], scales: Mapping[str, tuple[float, float, float, float]]
+        self,
+        links: Sequence[tuple[str, str]],
+        scales: Mapping[str, tuple[float, float, float, float]],
     ) -> Study:
         """The same study with links that are not there: inputs ``source ~> target`` (see ``dials``).
 
@@ -492,16 +497,19 @@ class Study:
         inputs = np.repeat(self._fill(own_system, numbers, plan)[np.newaxis], len(rows), 0)
         hidden = timed_inputs([s for s, _ in numbers.timed])[len(scenario) :]
         place = {name: n for n, name in enumerate(own_system.inputs)}
-        for k, (lever, (value, since, _)) in enumerate(zip(chosen, hidden, strict=True)):
-            move = self.move(lever)
-            moved = self._in_force(lever.param, times[:, k]) + rows[:, k] * move
-            # An earlier lever on the same parameter goes on acting.
-            for j, other in enumerate(chosen[:k]):
-                if other.param == lever.param:
-                    moved = moved + rows[:, j] * self.move(other)
-            inputs[:, place[value]] = moved
-            assert since is not None  # made above with a time
-            inputs[:, place[since]] = np.where(rows[:, k] == 0.0, np.inf, times[:, k])
+        for param in dict.fromkeys(lever.param for lever in chosen):
+            mine = [k for k, lever in enumerate(chosen) if lever.param == param]
+            moves = rows[:, mine] * [self.move(chosen[k]) for k in mine]
+            begin = np.where(rows[:, mine] == 0.0, np.inf, times[:, mine])
+            # The last of several settings speaks: in the order of time each goes on from the one before.
+            order = np.argsort(begin, axis=1, kind="stable")
+            begin = np.take_along_axis(begin, order, axis=1)
+            moved = np.cumsum(np.take_along_axis(moves, order, axis=1), axis=1)
+            for slot, k in enumerate(mine):
+                value, since, _ = hidden[k]
+                assert since is not None  # made above with a time
+                inputs[:, place[value]] = self._in_force(param, begin[:, slot]) + moved[:, slot]
+                inputs[:, place[since]] = begin[:, slot]
         return self._members(tuple(one.name for one in chosen), rows, batch, inputs)
 
     def levers(self, wanted: Sequence[str] | None = None) -> tuple[Lever, ...]:

@@ -122,7 +122,9 @@ class Target:
         weights = np.zeros(values.shape[1:] if derive else (0, 0))
         if measure in ("at", "total", "mean"):
             row, scale = self._linear(recipe.outcome, end)
-            found = series @ row * scale if scale == scale else np.full(len(series), np.nan)
+            used = np.flatnonzero(row)  # a run that breaks down later has a value all the same
+            with np.errstate(invalid="ignore"):
+                found = series[:, used] @ row[used] * scale
             if derive:
                 weights[:, column] = row * scale
             return found, weights, {}
