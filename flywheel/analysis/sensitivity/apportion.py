@@ -50,7 +50,11 @@ def sensitivity(
     at every horizon; else Saltelli's design from 256 points doubling to 8192, until every interval's
     half-width is below 0.05 and the order of the inputs that matter has stood for two doublings. Where
     one run in a thousand carries more than half of the variance, no part of it means anything, and
-    whole distributions are compared instead (``given``). The methods by name: ``chaos``, ``sobol``, ``shapley``, ``morris``, ``dgsm``, ``screening``, ``given``.
+    whole distributions are compared instead (``given``).
+
+    The methods by name: ``chaos``, ``sobol``, ``shapley``, ``morris``, ``dgsm``, ``screening``,
+    ``given``; their limits are those of ``auto`` or the customary ones (30 Morris groups, 200 runs for
+    a screening, 1024 for ``given``).
 
     Failed runs are left out (a whole block, walk or point of the design at a time), counted and located.
     With no sound result the measures are NaN. A polynomial or a sample of the rest then speaks of the
@@ -133,11 +137,13 @@ def _put_aside(work: Work) -> dict[str, float]:
 def _auto(work: Work) -> Found:
     gate = None
     if work.d <= MANY and (work.left is None or work.left >= 4 * (work.d + 1)):
-        smooth = methods.by_chaos(work)
+        # Sampling needs this many runs at least; a polynomial that fails must leave them.
+        sample = methods.SOBOL_POINTS[0] // 4 * (work.d + 2)
+        both = work.left is None or work.left >= 2 * sample
+        smooth = methods.by_chaos(work, work.left // 2 if both and work.left else None)
         gate = smooth.gate
         worst = np.nanmax(gate) if gate is not None and np.isfinite(gate).any() else 0.0
-        enough = work.left is None or work.left // (work.d + 2) >= methods.SOBOL_POINTS[0] // 4
-        if smooth.points[0] and (worst < chaos.ACCEPT or not enough):
+        if not both or (smooth.points[0] and worst < chaos.ACCEPT):
             return smooth
     found = methods.by_sobol(work)
     if work.tail().heavy and (work.left is None or work.left >= methods.SOBOL_POINTS[0]):

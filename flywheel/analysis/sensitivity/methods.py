@@ -155,12 +155,13 @@ def _nothing(work: Work, method: Method, measures: tuple[str, ...], unit: Array)
     return Found(method, empty, {}, none, none, (0, len(unit)), unit, again)
 
 
-def by_chaos(work: Work) -> Found:
-    """More points until the polynomial passes its test, or as many as ``runs`` allows."""
+def by_chaos(work: Work, limit: int | None = None) -> Found:
+    """More points until the polynomial passes its test, or as many as the limit on runs allows."""
     least = max(_CHAOS_RUNS[0], 1 << (4 * (work.d + 1) - 1).bit_length())
     most = max(_CHAOS_RUNS[1], least)
-    if work.left is not None:
-        most = min(most, work.left)
+    limit = work.left if limit is None else limit
+    if limit is not None:
+        most = min(most, limit)
         least = min(least, most)
     if most < 2 * (work.d + 1):
         raise UsageError(f"{work.d} inputs need at least {2 * (work.d + 1)} runs")
@@ -190,7 +191,7 @@ def by_chaos(work: Work) -> Found:
             known = found.gate[np.isfinite(found.gate)] if found.gate is not None else ()
             if not len(known) or max(known) < chaos.ACCEPT:
                 return found
-        if size >= most:
+        if size >= most or not sound(y).any():
             return found or _nothing(work, "chaos", ("S1", "ST", "Shapley"), unit)
         size = min(2 * size, most)
 

@@ -65,7 +65,7 @@ def elementary_effects(
     row = np.arange(groups)[:, None]
     effect = (y[row, steps.after] - y[row, steps.before]) / steps.moved[..., None]  # (r, d, O)
     judged = np.isfinite(effect).any(axis=(0, 1))
-    good = np.asarray(np.isfinite(effect[..., judged]).all(axis=2))
+    good = np.asarray(np.isfinite(effect[..., judged]).all(axis=2) & judged.any())
     used = good.sum(axis=0)
     if used.min() < 2:
         raise UsageError(f"input {int(used.argmin())} has no two sound moves")
