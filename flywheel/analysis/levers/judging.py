@@ -21,8 +21,10 @@ MISUNDERSTOOD = "misunderstood"
 SEDUCTIVE = "seductive"
 MINOR = "minor"
 
-_HIGH = 0.5
-"""Q and MUI from which a lever counts as large, and as misjudged."""
+_LARGE = 1.0 / 3.0
+"""Q from which a lever counts as large: half of the median lever's worth."""
+_MISJUDGED = 0.5
+"""MUI from which a lever counts as misjudged."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
@@ -100,9 +102,9 @@ def verdicts(worth: Array, opened: Array, mui_time: Array) -> Verdicts:
     mli = size * mui * np.sign(worth)
     quadrant = tuple(
         MINOR
-        if not q >= _HIGH
+        if not q >= _LARGE
         else OBVIOUS
-        if not m >= _HIGH
+        if not m >= _MISJUDGED
         else MISUNDERSTOOD
         if v > 0
         else SEDUCTIVE

@@ -17,15 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flywheel import structure
+from flywheel.analysis.loops.trajectory import trajectory
 from flywheel.declarations import Aux, Data, DataPoint, Declaration, Flow, Table
 from flywheel.expr import Name, substitute
 from flywheel.model import Model
-from flywheel.signs import times
+from flywheel.signs import Sign, times
 
 Link = tuple[str, str]
 
 
-def feedback_links(model: Model, outcome: Iterable[str]) -> tuple[Link, ...]:
+def feedback_links(
+    model: Model, outcome: Iterable[str], signs: Mapping[Link, Sign] | None = None
+) -> tuple[Link, ...]:
     """Information links whose removal opens every feedback loop, as few as a greedy search needs.
 
     Variables are ordered by the number of links that lead from them to the ``outcome`` variables. A
@@ -35,8 +38,10 @@ def feedback_links(model: Model, outcome: Iterable[str]) -> tuple[Link, ...]:
     and would say nothing about which way is forward.
 
     Flows into stocks are never cut: a stock stands no further from the outcome than its flows, and
-    what it informs is cut instead. The loop of a stock and its own drain or adjustment stays closed:
-    it is how a stock empties or a delay works. Opened, prices would run away from their target.
+    what it informs is cut instead. The loop of a stock with a flow of its own chain stays closed where
+    it holds that flow back: it is how a stock empties, a delay works, an order book fills. Opened,
+    prices and capacity would run away from their targets, which nobody expects. ``signs`` says which
+    way links act where the equations do not show it (see ``measured_signs``).
     """
     whole = structure.graph(model)
     distance = _distance(whole, outcome)
@@ -45,13 +50,12 @@ def feedback_links(model: Model, outcome: Iterable[str]) -> tuple[Link, ...]:
     for name, stock in model.stocks.items():
         flows = [rank[flow] - 0.5 for flow in (*stock.gains, *stock.loses) if flow in rank]
         rank[name] = min([rank[name], *flows])
-    drains = _drains(model)
     forward = {name: list(targets) for name, targets in whole.items()}
-    for stock_name, flow in drains:
-        # The stock acts on a copy of the flow, which acts on everything but the stock itself.
+    for (stock_name, flow), own in _adjustments(model, signs or {}).items():
+        # The stock acts on a copy of the flow, which acts on everything but the stock's own chain.
         copy = f"{flow}@{stock_name}"
         forward[stock_name] = [copy if name == flow else name for name in forward[stock_name]]
-        forward[copy] = [name for name in whole[flow] if name != stock_name]
+        forward[copy] = [name for name in whole[flow] if name not in own]
         rank[copy] = rank[flow]
     part_of = {
         name: number for number, part in enumerate(structure.components(forward)) for name in part
@@ -78,15 +82,42 @@ def feedback_links(model: Model, outcome: Iterable[str]) -> tuple[Link, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _drains(model: Model) -> list[Link]:
-    """Stocks with a flow of their own that they hold back: a drain, an ageing, a goal being neared."""
+def measured_signs(model: Model, scenario: str | None = None) -> dict[Link, Sign]:
+    """The sign of each stock's direct link to a flow in the median over a run, from exact slopes."""
+    run = trajectory(model, scenario=scenario)
+    found: dict[Link, Sign] = {}
+    for link, slopes in zip(run.structure.links, run.partials, strict=True):
+        if link.kind == "information" and link.source in model.stocks:
+            middle = float(np.median(slopes))
+            found[link.source, link.target] = "+" if middle > 0 else "-" if middle < 0 else "?"
+    return found
+
+
+def _adjustments(model: Model, measured: Mapping[Link, Sign]) -> dict[Link, set[str]]:
+    """Stocks that hold back a flow of their own material chain: a drain, an ageing, a goal neared.
+
+    Each with the stocks that make it a loop: the stock itself, and those upstream whose content will
+    reach it. Orders that allow for what is in the pipeline are one too.
+    """
+    feeds: dict[str, list[str]] = {name: [] for name in model.stocks}
+    for name, stock in model.stocks.items():
+        for other, target in model.stocks.items():
+            if set(stock.loses) & set(target.gains):
+                feeds[name].append(other)
     signs = {(link.source, link.target): link.sign for link in structure.links(model)}
-    return [
-        (name, flow)
-        for name, stock in model.stocks.items()
-        for flow in dict.fromkeys((*stock.gains, *stock.loses))
-        if times(signs.get((name, flow), "?"), signs.get((flow, name), "?")) == "-"
-    ]
+    for link, sign in measured.items():
+        if signs.get(link) == "?":
+            signs[link] = sign
+    found: dict[Link, set[str]] = {}
+    for name in model.stocks:
+        upstream = [other for other in model.stocks if structure.shortest_path(feeds, other, name)]
+        for place in sorted(upstream, key=lambda other: other != name):
+            for flow in (*model.stocks[place].gains, *model.stocks[place].loses):
+                if (name, flow) not in signs or (name, flow) in found:
+                    continue
+                back = times(signs[name, flow], signs.get((flow, place), "?"))
+                found[name, flow] = set(upstream) if back == "-" else set()
+    return {link: own for link, own in found.items() if own}
 
 
 def _distance(forward: structure.Graph, goals: Iterable[str]) -> dict[str, int]:

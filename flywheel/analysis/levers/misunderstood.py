@@ -1,0 +1,440 @@
+"""Levers that will be misjudged: too early, through noise, or by reasoning without feedback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flywheel.analysis.decide.words import frozen, is_korean, say
+from flywheel.analysis.levers.assumptions import assumptions, pulled_under
+from flywheel.analysis.levers.judging import (
+    MISUNDERSTOOD,
+    SEDUCTIVE,
+    Verdicts,
+    kendall,
+    misjudged_in_time,
+    ranks,
+    verdicts,
+)
+from flywheel.analysis.levers.openloop import Link, feedback_links, measured_signs, opened
+from flywheel.analysis.levers.paths import Array, path
+from flywheel.analysis.levers.pulling import Bench, bench, levers_of
+from flywheel.analysis.levers.swing import swing
+from flywheel.analysis.levers.watch import Course, course, courses, stamp_of, watched
+from flywheel.analysis.levers.words import duration, moment, summed
+from flywheel.analysis.sensitivity.ranges import Range
+from flywheel.analysis.stamp import Stamp
+from flywheel.declarations import Lever
+from flywheel.errors import UsageError
+from flywheel.solve.study import Study
+from flywheel.units import Unit, UnitSystem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOISE = 0.05
+"""Noise of what observers add up in a year, in parts of Ȳ."""
+OBSERVED = 0.25
+"""How far observers look at most, in parts of the run."""
+DRAWS = 256
+
+OpenLoop = Literal["planned", "start"]
+
+
+@dataclass(frozen=True, eq=False)
+class Misunderstood:
+    """The misunderstood-lever index of L levers; arrays (L,), values in the outcome's unit.
+
+    ``worth`` is V, the difference added up to the end of the run; ``early`` the same up to
+    ``observed`` after the pull; ``open_worth`` V_open, without feedback; all discounted to the first
+    pull. ``patience`` is the pay-back time, ``rates`` the internal rates of return: the discounts at
+    which the lever is worth nothing. ``links`` are those cut for V_open.
+    """
+
+    stamp: Stamp
+    levers: tuple[Lever, ...]
+    observed: float
+    noise: float
+    worth: Array
+    early: Array
+    open_worth: Array
+    mui_time: Array
+    verdicts: Verdicts
+    patience: Array
+    rates: tuple[tuple[float, ...], ...]
+    early_rank: NDArray[np.int_]
+    rank: NDArray[np.int_]
+    tau: float
+    """Kendall's τ-b between the ranking after ``observed`` and the one at the end."""
+    links: tuple[Link, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a lever, the most misjudged first (by |MLI|)."""
+        import pandas as pd
+
+        v = self.verdicts
+        frame = pd.DataFrame(
+            {
+                "mli": v.mli,
+                "quadrant": v.quadrant,
+                "worth": self.worth,
+                "worth_early": self.early,
+                "worth_open_loop": self.open_worth,
+                "feedback_share": v.feedback_share,
+                "mui_time": self.mui_time,
+                "mui_feedback": v.mui_fb,
+                "mui": v.mui,
+                "size": v.size,
+                "patience": self.patience,
+                "rank_early": self.early_rank,
+                "rank": self.rank,
+                "rank_jump": self.early_rank - self.rank,
+            },
+            index=pd.Index([one.name for one in self.levers], name="lever"),
+        )
+        order = np.argsort(-np.abs(np.nan_to_num(v.mli)), kind="stable")
+        return frame.iloc[order]
+
+    def explain(self, language: str = "en") -> str:
+        """Which good lever will be misunderstood, which bad one seduces, how the ranking turns."""
+        return _explain(self, is_korean(language))
+
+    def __repr__(self) -> str:
+        some = [
+            f"{one.name} {mli:+.2f}"
+            for one, mli in zip(self.levers, self.verdicts.mli, strict=True)
+        ]
+        return f"<misunderstood levers of {self.stamp.outcome}: {', '.join(some)}>"
+
+
+def misunderstood(
+    study: Study,
+    levers: Iterable[str | Lever] | None = None,
+    *,
+    at: float | None = None,
+    observed: float | None = None,
+    noise: float = NOISE,
+    discount: float | None = None,
+    better: int = 1,
+    open_loop: OpenLoop | None = "planned",
+) -> Misunderstood:
+    """How levers (all declared ones by default) will be misjudged by who looks too early or too simply.
+
+    ``observed`` is the longest horizon of observers, a quarter of the run by default; ``noise`` that
+    of what they have added up after a year, in parts of the usual level. ``open_loop``: what cut
+    links go on reading: the course without the lever ("planned"), the value of the start ("start"),
+    or None to leave V_open out. See ``openloop.feedback_links`` for which links are cut, in both runs.
+
+    Raises UnknownNameError and UsageError as ``dip`` does.
+    """
+    what = watched(study)
+    interest = what.discount if discount is None else float(discount)
+    horizon = _observed(study, observed)
+    _check(interest, noise, better)
+    on = bench(study, levers_of(study, levers, at), (what.name,))
+    end, rate = float(study.times[-1]), math.log1p(interest)
+    found = courses(on, what.name, end, better)
+    swings = [swing(c.times, c.difference, c.scale, rate=rate) for c in found]
+    links: tuple[Link, ...] = ()
+    without = np.full(len(found), np.nan)
+    if open_loop is not None:
+        signs = measured_signs(study.model, study.scenario)
+        links = feedback_links(study.model, [what.name], signs)
+        cut = courses(_cut(on, links, open_loop), what.name, end, better)
+        without = np.array([_worth(c, rate)[0] for c in cut])
+    back = np.exp(-rate * (on.starts - on.starts.min()))
+    worth = back * np.array([one.npv[0] for one in swings])
+    early = back * np.array([_worth(c, rate, horizon)[0] for c in found])
+    unsure = noise * math.sqrt(_year(study))
+    in_time = np.array(
+        [
+            misjudged_in_time(
+                c.times, c.difference, v, observed=horizon, noise=unsure * np.nan_to_num(c.scale)
+            )[0]
+            for c, v in zip(found, worth[:, None], strict=True)
+        ]
+    )
+    return Misunderstood(
+        stamp=stamp_of(
+            study,
+            watched=what.name,
+            discount=interest,
+            observed=horizon,
+            noise=noise,
+            open_loop=open_loop,
+        ),
+        levers=on.levers,
+        observed=horizon,
+        noise=noise,
+        worth=frozen(worth),
+        early=frozen(early),
+        open_worth=frozen(back * without),
+        mui_time=frozen(in_time),
+        verdicts=verdicts(worth, back * without, in_time),
+        patience=frozen([one.t_pay[0] for one in swings]),
+        rates=tuple(one.rates[0] for one in swings),
+        early_rank=ranks(early),
+        rank=ranks(worth),
+        tau=kendall(early, worth),
+        links=links,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RobustlyMisunderstood:
+    """The index over N draws of the parameters: arrays (L,), NaN draws left out and counted."""
+
+    stamp: Stamp
+    levers: tuple[Lever, ...]
+    draws: int
+    good: Array
+    """P(MLI > 0): the part of draws in which the lever is a good one that is misjudged."""
+    mli: Array
+    """(L, 3): the 5 %, 50 % and 95 % quantiles of MLI (misjudged in time; V_open is left out)."""
+    patience: Array
+    """The median pay-back time; infinite where at least half of the draws never pay back."""
+    depth: Array
+    """The depth that one draw in ten exceeds, in parts of Ȳ."""
+    failed: NDArray[np.int_]
+    """Draws without a value."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a lever."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "p_misunderstood_good": self.good,
+                "mli_5": self.mli[:, 0],
+                "mli": self.mli[:, 1],
+                "mli_95": self.mli[:, 2],
+                "patience_median": self.patience,
+                "depth_90": self.depth,
+                "failed": self.failed,
+            },
+            index=pd.Index([one.name for one in self.levers], name="lever"),
+        )
+
+    def explain(self, language: str = "en") -> str:
+        """Which lever is surely good and misjudged, and which one it is hardest to say of."""
+        return _explain_robust(self, is_korean(language))
+
+    def __repr__(self) -> str:
+        return f"<misunderstood levers of {self.stamp.outcome} over {self.draws} draws>"
+
+
+def misunderstood_under(
+    study: Study,
+    levers: Iterable[str | Lever] | None = None,
+    *,
+    names: Iterable[str] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    at: float | None = None,
+    observed: float | None = None,
+    noise: float = NOISE,
+    discount: float | None = None,
+    better: int = 1,
+) -> RobustlyMisunderstood:
+    """The index over an ensemble of parameters, by scrambled Sobol' draws from their ranges.
+
+    Misjudgement by feedback is left out: it would need an open loop of its own in every draw, and
+    whether MLI is above 0 does not depend on it.
+
+    Raises as ``misunderstood`` and ``assumptions`` do.
+    """
+    what = watched(study)
+    interest = what.discount if discount is None else float(discount)
+    horizon = _observed(study, observed)
+    _check(interest, noise, better)
+    on = bench(study, levers_of(study, levers, at), (what.name,))
+    given = assumptions(study, names, ranges, draws=draws, seed=seed)
+    count, rate = len(on.levers), math.log1p(interest)
+    values = better * pulled_under(on, given).column(what.name)
+    values = values.reshape(draws, count + 1, -1)
+    worth, in_time, patience, depth = (np.full((draws, count), np.nan) for _ in range(4))
+    unsure = noise * math.sqrt(_year(study))
+    for k, start in enumerate(on.starts):
+        one = course(study.times, values[:, 0], values[:, k + 1], start, float(study.times[-1]))
+        dips = swing(one.times, one.difference, one.scale, rate=rate, returns=False)
+        worth[:, k] = np.exp(-rate * (start - on.starts.min())) * dips.npv
+        patience[:, k], depth[:, k] = dips.t_pay, dips.depth
+        blur = unsure * np.nan_to_num(one.scale)
+        in_time[:, k] = misjudged_in_time(
+            one.times, one.difference, worth[:, k], observed=horizon, noise=blur
+        )
+    nothing = np.full(count, np.nan)
+    mli: Array = np.array(
+        [verdicts(v, nothing, u).mli for v, u in zip(worth, in_time, strict=True)]
+    )
+    sound: NDArray[np.bool_] = np.asarray(np.isfinite(mli))
+    columns = [(mli[s, k], patience[s, k], depth[s, k]) for k, s in enumerate(sound.T)]
+    return RobustlyMisunderstood(
+        stamp=stamp_of(
+            study,
+            watched=what.name,
+            discount=interest,
+            observed=horizon,
+            noise=noise,
+            draws=draws,
+            ensemble_seed=seed,
+            varied=len(given.names),
+        ),
+        levers=on.levers,
+        draws=draws,
+        good=frozen([np.mean(m > 0) if m.size else np.nan for m, _, _ in columns]),
+        mli=frozen([_quantiles(m, (0.05, 0.5, 0.95)) for m, _, _ in columns]),
+        patience=frozen([_quantiles(p, (0.5,))[0] for _, p, _ in columns]),
+        depth=frozen([_quantiles(d, (0.9,))[0] for _, _, d in columns]),
+        failed=np.asarray(draws - sound.sum(axis=0)),
+    )
+
+
+def _quantiles(values: Array, parts: tuple[float, ...]) -> Array:
+    """Quantiles by the value at or above the place: pay-back times may be infinite."""
+    if not values.size:
+        return np.full(len(parts), np.nan)
+    return np.quantile(values, parts, method="higher")
+
+
+def _worth(one: Course, rate: float, until: float | None = None) -> Array:
+    """(M,) the discounted integral of a course, up to ``until`` after the pull."""
+    sound = np.isfinite(one.difference).all(axis=1)
+    line = path(one.times, np.where(sound[:, None], one.difference, 0.0), rate)
+    end = float(one.times[-1]) if until is None else min(until, float(one.times[-1]))
+    return np.where(sound, line.worth_at(np.array([end]))[:, 0], np.nan)
+
+
+def _cut(on: Bench, links: tuple[Link, ...], how: OpenLoop) -> Bench:
+    study = on.study
+    sources = {source for source, _ in links}
+    columns = {source: study.column(source) for source in sources}
+    if how == "start":
+        columns = {source: np.full_like(course, course[0]) for source, course in columns.items()}
+    return on.opened(opened(study.model, links, study.times, columns))
+
+
+def _observed(study: Study, observed: float | None) -> float:
+    if observed is None:
+        return OBSERVED * float(study.times[-1] - study.times[0])
+    if not observed > 0:
+        raise UsageError(f"observers look ahead by a duration greater than 0, not {observed!r}")
+    return float(observed)
+
+
+def _check(discount: float, noise: float, better: int) -> None:
+    if not discount > -1.0:
+        raise UsageError(f"a discount is greater than -1 a unit of time, not {discount!r}")
+    if not noise >= 0:
+        raise UsageError(f"noise is 0 or more, not {noise!r}")
+    if better not in (1, -1):
+        raise UsageError(f"better is 1 (more is better) or -1 (less is), not {better!r}")
+
+
+def _year(study: Study) -> float:
+    """A year in the model's unit of time; 1 where that is not known."""
+    units = UnitSystem(study.model.units.values())
+    clock = units.dimension(study.model.time.unit)
+    year = units.dimension(Unit((("year", Fraction(1)),)))
+    if clock is None or year is None or not clock.alike(year):
+        return 1.0
+    return year.factor_to(clock)
+
+
+# Sentences --------------------------------------------------------------------------------------
+
+
+def _explain(table: Misunderstood, korean: bool) -> str:
+    unit, v = table.stamp.time_unit, table.verdicts
+    language = "ko" if korean else "en"
+    names = [one.text(language)[0] for one in table.levers]
+    money = summed(str(table.stamp.settings.get("unit", "")), unit)
+    end = moment(float(table.stamp.since + max(table.stamp.horizons)), unit, korean)
+    horizon = duration(table.observed, unit, language)
+    order = np.argsort(-np.abs(np.nan_to_num(v.mli)), kind="stable")
+    kinds = {kind: [k for k in order if v.quadrant[k] == kind] for kind in set(v.quadrant)}
+    sentences = []
+    good, bad = kinds.get(MISUNDERSTOOD, []), kinds.get(SEDUCTIVE, [])
+    if korean:
+        of = f"「{table.stamp.outcome}」(관측 기간 {horizon}까지)"
+        if good:
+            k = good[0]
+            sentences.append(
+                f"{of}에서 가장 오해받을 좋은 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
+                f"틀리게 판단할 확률 {v.mui[k]:.0%}, 회수까지 "
+                f"{duration(table.patience[k], unit, language)}."
+            )
+        if bad:
+            k = bad[0]
+            sentences.append(
+                f"가장 유혹적인 나쁜 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
+                f"틀리게 판단할 확률 {v.mui[k]:.0%}."
+            )
+        if not sentences:
+            sentences.append(f"{of}에서 크면서 잘못 판단될 레버는 없습니다.")
+        sentences.append(
+            f"관측 기간의 순위와 끝의 순위는 켄달 τ {table.tau:.2f}로 "
+            f"{'거의 같습니다' if table.tau > 0.8 else '다릅니다'}."
+            if table.tau == table.tau
+            else "순위를 비교하기에는 레버가 모자랍니다."
+        )
+        return " ".join(sentences)
+    if good:
+        k = good[0]
+        sentences.append(
+            f'For {table.stamp.outcome}, the good lever most easily misunderstood is "{names[k]}": '
+            f"it is worth {say(table.worth[k])} {money}".rstrip()
+            + f", but observers who look at most {horizon} ahead, or without feedback, are wrong with "
+            f"{v.mui[k]:.0%}; it takes {duration(table.patience[k], unit)} to pay back."
+        )
+    if bad:
+        k = bad[0]
+        sentences.append(
+            f'The bad lever that seduces most is "{names[k]}": it is worth {say(table.worth[k])} '
+            f"{money}".rstrip()
+            + f" and will be taken for good with {v.mui[k]:.0%}."
+        )
+    if not sentences:
+        sentences.append(
+            f"For {table.stamp.outcome}, no large lever is likely to be misjudged by observers who look "
+            f"at most {horizon} ahead."
+        )
+    if table.tau == table.tau:
+        sentences.append(
+            f"The ranking after {horizon} and that at {end} agree by Kendall's tau of {table.tau:.2f}."
+        )
+    return " ".join(sentences)
+
+
+def _explain_robust(table: RobustlyMisunderstood, korean: bool) -> str:
+    language = "ko" if korean else "en"
+    names = [one.text(language)[0] for one in table.levers]
+    unit = table.stamp.time_unit
+    known = np.nan_to_num(table.good, nan=-1.0)
+    k = int(known.argmax())
+    open_ = int(np.abs(np.nan_to_num(table.good, nan=9.0) - 0.5).argmin())
+    patience = duration(table.patience[k], unit, language)
+    failed = int(table.failed.max(initial=0))
+    if korean:
+        lost = f" 최대 {failed}개의 표본은 값이 없습니다." if failed else ""
+        return (
+            f"「{table.stamp.outcome}」: 매개변수 표본 {table.draws}개에서 좋은 레버일 확률이 가장 높은 것: "
+            f"「{names[k]}」({table.good[k]:.0%})이며, 회수 기간의 중앙값은 {patience}입니다. "
+            f"가장 판단하기 어려운 것은 「{names[open_]}」({table.good[open_]:.0%})입니다.{lost}"
+        )
+    lost = f" Up to {failed} draws have no value." if failed else ""
+    return (
+        f'Over {table.draws} draws of the parameters, "{names[k]}" is most surely good for '
+        f"{table.stamp.outcome} ({table.good[k]:.0%}), with a median pay-back of {patience} and a depth "
+        f"of {table.depth[k]:.0%} of the usual level that one draw in ten exceeds. Hardest to say is "
+        f'"{names[open_]}" ({table.good[open_]:.0%}).{lost}'
+    )
