@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from flywheel.analysis.decide.words import frozen, is_korean, say, subject
 from flywheel.analysis.loops.independent import Link, Loop, canonical, steps
 from flywheel.analysis.loops.linear import stamp_of_study
-from flywheel.analysis.loops.naming import loop_text
+from flywheel.analysis.loops.naming import loop_labels
 from flywheel.analysis.stamp import Stamp
 from flywheel.errors import UsageError
 from flywheel.expr import names
 from flywheel.kernel.dials import link_input
+from flywheel.structure import links as model_links
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,9 +234,13 @@ def knock_out(
     one whose pattern is judged (by default what the outcome measures). Pairs of the ``shadows`` loops
     with the greatest effect are switched off together to find shadow loops.
 
-    Raises what ``Study.dialled`` raises for links that the model does not have.
+    Raises UsageError for a loop that runs through a link that the model does not have.
     """
     turned = tuple(canonical(loop) for loop in loops)
+    known = {(link.source, link.target) for link in model_links(study.model)}
+    for source, target in (link for loop in turned for link in steps(loop)):
+        if (source, target) not in known:
+            raise UsageError(f"{target} does not depend directly on {source}: that is no loop")
     controls = control_links(turned, universe)
     links = tuple(dict.fromkeys(control.link for control in controls))
     place = {link: n for n, link in enumerate(links)}
@@ -271,7 +276,7 @@ def knock_out(
     return Knockouts(
         stamp_of_study(study, loops=len(turned), dial=CUT),
         turned,
-        {say: tuple(loop_text(study.model, p, say) for p in turned) for say in ("en", "ko")},
+        loop_labels(study.model, turned),
         controls,
         frozen(baseline),
         frozen(single[of] if of else np.zeros((0, len(baseline)))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flywheel.analysis.loops.independent import Loop, canonical
 from flywheel.expr import key
@@ -23,13 +23,24 @@ def declared_loops(model: Model) -> dict[Loop, Declared]:
     return found
 
 
-def loop_text(model: Model, loop: Sequence[str], language: str = "en") -> str:
-    """A loop's label where the model declares it, else its path; of a long one only the stocks."""
-    known = declared_loops(model).get(canonical(loop))
-    if known is not None:
-        return f"{known.name} “{known.text(language)[0]}”"
+def loop_labels(model: Model, loops: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """What loops are called, by language ("en", "ko").
+
+    Name and label where the model declares the loop, else its path; of a long one only the stocks.
+    """
+    known, given = declared_loops(model), list(loops)
+    return {
+        language: tuple(
+            _called(model, loop, known.get(canonical(loop)), language) for loop in given
+        )
+        for language in ("en", "ko")
+    }
+
+
+def _called(model: Model, loop: Sequence[str], declared: Declared | None, language: str) -> str:
+    if declared is not None:
+        return f"{declared.name} “{declared.text(language)[0]}”"
     stocks = [name for name in loop if name in model.stocks]
     if len(loop) <= _LONG or not stocks:
         return " -> ".join(loop)
-    path = " -> ".join(stocks)
-    return f"{path} (저량만)" if language == "ko" else f"{path} (stocks only)"
+    return f"{' -> '.join(stocks)} ({'저량만' if language == 'ko' else 'stocks only'})"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from flywheel.analysis.decide.words import frozen, is_korean, say, subject
+from flywheel.analysis.decide.words import frozen, is_korean
 from flywheel.analysis.loops.eigen import modes_of
 from flywheel.analysis.loops.gains import LoopGain, core_of, leading, loop_gains, overall_gain
 from flywheel.analysis.loops.independent import Loop, canonical
@@ -32,7 +32,7 @@ from flywheel.analysis.loops.linear import (
     stamp_of_study,
     variables_of,
 )
-from flywheel.analysis.loops.naming import loop_text
+from flywheel.analysis.loops.naming import loop_labels
 from flywheel.analysis.loops.search import find_loops
 from flywheel.analysis.loops.trajectory import Trajectory
 from flywheel.analysis.stamp import Stamp
@@ -150,7 +150,9 @@ class Vitals:
 
     def explain(self, language: str = "en") -> str:
         """Does it spin, how fast, by which loop; what remains without pushing; when a cut pays."""
-        return _in_korean(self) if is_korean(language) else _in_english(self)
+        from flywheel.analysis.loops.vitals_words import in_english, in_korean
+
+        return in_korean(self) if is_korean(language) else in_english(self)
 
     def __repr__(self) -> str:
         found = f"growth {self.rate:+.3g}, gain {self.gain:.3g}"
@@ -206,12 +208,7 @@ def vitals(
         math.log(2) / value.real if growing else math.nan,
         overall_gain(system, core, waits) if not modes.reason else math.nan,
         tuple(found[:_STRONGEST]),
-        {
-            say: tuple(
-                loop_text(study.model, variables_of(g.path), say) for g in found[:_STRONGEST]
-            )
-            for say in ("en", "ko")
-        },
+        loop_labels(study.model, [variables_of(g.path) for g in found[:_STRONGEST]]),
         search.complete,
         times,
         rates,
@@ -364,94 +361,3 @@ def _why_none(values: Array) -> str:
     if (values < 0).all():
         return f"it does not pay even with the loop {1 + _STRONGER:g} times as strong"
     return "the loop makes no difference to it"
-
-
-# In words ---------------------------------------------------------------------------------------
-
-
-def _in_english(v: Vitals) -> str:
-    unit = v.stamp.time_unit or "time units"
-    if v.reason:
-        return f"At {v.at:g} the flywheel has no vital signs for {v.stamp.outcome}: {v.reason}."
-    state = (
-        f"grows by {v.rate:.1%} a {unit} of its own accord, doubling in {say(v.doubling)} {unit}"
-        if v.rate > 0
-        else f"loses {-v.rate:.1%} a {unit} when left to itself"
-    )
-    told = [
-        f"At {v.at:g} the core of {len(v.core)} stocks behind {subject(v.stamp, 'en')} {state}; its "
-        f"overall gain within {v.patience:g} {unit} is {say(v.gain)} against a break-even of 1, so "
-        f"it {'spins' if v.spins else 'does not spin'}."
-    ]
-    if v.loops:
-        best = v.loops[0]
-        told.append(
-            f"The strongest reinforcing loop is {v.labels['en'][0]}: alone it brings a push back "
-            f"{say(best.gain)} times as large after about {say(best.turn)} {unit}"
-            f"{'; other loops take that back' if best.gain > 1 > v.gain else ''}."
-        )
-    if v.momentum is not None:
-        horizon, left = v.stamp.horizons[-1], float(v.momentum.remains[-1])
-        names = ", ".join(v.momentum.pushes)
-        told.append(
-            f"Without {names} from {v.momentum.since:g} on, {left:.0%} remains at horizon {horizon:g}."
-            if math.isfinite(left)
-            else f"What remains without {names} is not known: {v.momentum.reason or 'it is 0'}."
-        )
-    if v.break_even is not None:
-        b, horizon = v.break_even, v.stamp.horizons[-1]
-        what = f"Changing {b.param} by {b.by:+.0%}"
-        if b.reasons[-1]:
-            told.append(f"{what} has no break-even within {horizon:g} {unit}: {b.reasons[-1]}.")
-        else:
-            told.append(
-                f"{what} breaks even within {horizon:g} {unit} at a loop gain of "
-                f"{say(float(b.gain[-1]))}; now it is {say(b.gain_now)}, and the effect is "
-                f"{say(float(b.effect[-1]))}."
-            )
-    return " ".join(told)
-
-
-def _in_korean(v: Vitals) -> str:
-    unit = v.stamp.time_unit or "시간 단위"
-    if v.reason:
-        return (
-            f"{v.at:g} 시점에는 「{v.stamp.outcome}」에 대한 플라이휠 지표가 없습니다({v.reason})."
-        )
-    state = (
-        f"스스로 {unit}당 {v.rate:.1%} 성장하며 두 배가 되는 데 {say(v.doubling)} {unit} 걸립니다"
-        if v.rate > 0
-        else f"그대로 두면 {unit}당 {-v.rate:.1%} 줄어듭니다"
-    )
-    spin = "돌아갑니다" if v.spins else "스스로 돌지 못합니다"
-    told = [
-        f"{v.at:g} 시점에 {subject(v.stamp, 'ko')} 뒤의 핵심 저량 {len(v.core)}개는 {state}. "
-        f"{v.patience:g} {unit} 안의 전체 이득은 {say(v.gain)}(손익분기 1)이므로 플라이휠은 {spin}."
-    ]
-    if v.loops:
-        best = v.loops[0]
-        told.append(
-            f"가장 강한 강화 루프는 「{v.labels['ko'][0]}」이며, 이 루프만 보면 한 번 민 힘이 약 "
-            f"{say(best.turn)} {unit} 뒤에 {say(best.gain)}배로 돌아옵니다."
-            + (" 다른 루프들이 이를 상쇄합니다." if best.gain > 1 > v.gain else "")
-        )
-    if v.momentum is not None:
-        left = float(v.momentum.remains[-1])
-        names = ", ".join(f"「{name}」" for name in v.momentum.pushes)
-        told.append(
-            f"{v.momentum.since:g}부터 {names} 없이도 기간 {v.stamp.horizons[-1]:g}에 "
-            f"{left:.0%} 남습니다."
-            if math.isfinite(left)
-            else f"{names} 없이 남는 양은 알 수 없습니다."
-        )
-    if v.break_even is not None:
-        b, horizon = v.break_even, v.stamp.horizons[-1]
-        what = f"「{b.param}」 {b.by:+.0%} 변경"
-        told.append(
-            f"{what}의 손익분기는 기간 {horizon:g} {unit} 안에 없습니다."
-            if b.reasons[-1]
-            else f"{what}의 손익분기 루프 이득은 기간 {horizon:g} {unit} 기준 "
-            f"{say(float(b.gain[-1]))}이며, 현재 이득은 {say(b.gain_now)}, "
-            f"효과는 {say(float(b.effect[-1]))}입니다."
-        )
-    return " ".join(told)
