@@ -402,8 +402,8 @@ class Study:
     def dialled(self, links: Iterable[tuple[str, str]] | Literal["all"] = "all") -> Study:
         """The same study with dials on links, each an input named ``source -> target``.
 
-        0 leaves the link as it is, -1 cuts it (the target sees the source's value at the start of the
-        run), 0.1 makes the target react a tenth more strongly.
+        0 leaves the link as it is, -1 cuts it (the target goes on seeing the source's value at
+        ``since``), 0.1 makes the target react a tenth more strongly.
 
         Raises UsageError for a pair that is no link.
         """
@@ -415,7 +415,8 @@ class Study:
         for source, target in wanted:
             if (source, target) not in every:
                 raise UsageError(f"{target} does not read {source}: there is no link to turn")
-        held = {source: float(self.column(source)[0]) for source, _ in wanted}
+        row = self._on_grid(self.since)
+        held = {source: float(self.column(source)[row]) for source, _ in wanted}
         system = dials.link(self.system, wanted, held)
         return self._with(system, [dials.link_input(*pair) for pair in wanted])
 
