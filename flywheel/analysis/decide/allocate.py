@@ -45,28 +45,31 @@ def allocate(
     ``budget`` is one sum, or one for each period. ``horizon`` picks one of the study's (default: the
     last).
 
-    Raises UnknownNameError for a lever that there is not; UsageError for a lever without a cost, no
-    lever at all, edges that do not rise, or a budget or cost below 0.
+    A lever without a cost, or one that moves the time of an event, is left out with the reason.
+
+    Raises UnknownNameError for a lever that there is not; UsageError for one asked for that has to be
+    left out, no lever at all, edges that do not rise, or a budget or cost below 0.
     """
     own = {study.levers([name])[0].name: value for name, value in (costs or {}).items()}
-    asked = study.levers(None if levers is None else list(levers))
-    chosen = list(dict.fromkeys(asked))
-    priced = [one.name for one in chosen if one.name in own or one.cost is not None]
-    left_out = [one.name for one in chosen if one.name not in priced]
+    asked = dict.fromkeys(study.levers(None if levers is None else list(levers)))
+    reasons = {one.name: _unfit(study, one, own) for one in asked}
+    left_out = {name: reason for name, reason in reasons.items() if reason}
     if levers is not None and left_out:
-        raise UsageError(f"The lever {left_out[0]!r} has no cost; give one in costs.")
-    if not priced:
-        raise UsageError(f"{study.model.name} has no lever with a cost to spend a budget on.")
+        name, reason = next(iter(left_out.items()))
+        raise UsageError(f"No money can be given to the lever {name!r}: {reason}.")
+    pulled = [one for one in asked if one.name not in left_out]
+    if not pulled:
+        raise UsageError(f"{study.model.name} has no lever that a budget can be spent on.")
+    names = [one.name for one in pulled]
 
     place = _place(study.horizons, horizon)
     seen = float(study.horizons[place])
-    pulled = study.levers(priced)
     edges = _edges(study, pulled, periods, seen)
     fine, parent = _split(edges, pulled)
     usable: NDArray[np.bool_] = np.array(
         [[one.at is None or since >= one.at for since in fine[:-1]] for one in pulled]
     )
-    schedule = _ByPeriod(study.schedule(priced, fine), parent, usable)
+    schedule = _ByPeriod(study.schedule(names, fine), parent, usable)
     settings: dict[str, object] = {
         "analysis": "allocation",
         "budget": float(budget) if isinstance(budget, int | float) else tuple(budget),
@@ -77,7 +80,7 @@ def allocate(
     }
     return plan(
         schedule,
-        priced,
+        names,
         list(pairwise(edges)),
         np.stack([_prices(study, one, own.get(one.name), edges) for one in pulled]),
         budget,
@@ -89,7 +92,9 @@ def allocate(
         starts=starts,
         seed=seed,
         unit=study.unit,
+        labels=[(one.text("en")[0], one.text("ko")[0]) for one in pulled],
         left_out=left_out,
+        title=(study.text("en"), study.text("ko")),
         stamp=Stamp(
             study.model.name,
             study.model.hash,
@@ -122,6 +127,16 @@ class _ByPeriod:
         for part, period in enumerate(self._parent):
             whole[:, :, period] += slopes[:, :, part] * self._usable[:, part]
         return values, whole
+
+
+def _unfit(study: Study, lever: Lever, costs: Mapping[str, float]) -> str:
+    """Why a lever has no place in a budget; empty when it has one."""
+    if lever.name not in costs and lever.cost is None:
+        return "it has no cost; give one in costs"
+    if lever.param in study.event_inputs:
+        # Its derivative says nothing about it: an event moves from one step to the next or not at all.
+        return "it moves the time of an event, which cannot be done by parts"
+    return ""
 
 
 def _place(horizons: Sequence[float], horizon: float | None) -> int:

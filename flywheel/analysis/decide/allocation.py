@@ -5,8 +5,9 @@ An intensity scales a lever's move of its parameter over a period: 0 not pulled,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -72,8 +73,12 @@ class Allocation:
     cost: str
     better: str
     unit: str
-    left_out: tuple[str, ...]
-    """Levers without a declared cost."""
+    labels: tuple[tuple[str, str], ...]
+    """What the levers are called in English and Korean."""
+    left_out: Mapping[str, str]
+    """Levers that no money can be given to, and why."""
+    title: tuple[str, str] | None = None
+    """What the outcome is called in English and Korean."""
     reason: str = ""
     stamp: Stamp | None = None
 
@@ -108,7 +113,7 @@ class Allocation:
     def explain(self, language: str = "en") -> str:
         """Where the money goes, what it brings, what more would bring, and how sure that is."""
         korean = is_korean(language)
-        about = subject(self.stamp, language)
+        about = subject(self.stamp, language, self.title)
         if self.reason:
             return (
                 f"{about}: 배분을 계산하지 못했습니다 ({self.reason})."
@@ -120,50 +125,51 @@ class Allocation:
         order = [k for k in np.argsort(-paid, kind="stable") if paid[k] > 1e-6 * max(total, 1e-300)]
         unit = f" {self.unit}" if self.unit else ""
         before, after = say(self.baseline), say(self.value)
-        doubt = self.gradient_error > 1e-3
+        change = say(abs(self.value - self.baseline))
+        more, most = say(float(self.shadow_price.max())), say(self.saturation)
         agreed = f"{self.agreed}/{self.starts}"
-        more = float(self.shadow_price.max())
+        doubt = not self.gradient_error < 1e-3
+        purse = say(float(self.budget.sum()))
+        parts = [self._share(k, float(paid[k]) / total, korean) for k in order[:3]]
         if korean:
-            if not order:
-                text = f"{about}: 예산을 쓰지 않는 것이 가장 좋습니다 ({before}{unit})."
-            else:
-                parts = [
-                    f"「{self.levers[k]}」 {100 * paid[k] / total:.0f}% "
-                    f"({say(self.intensity[k].max())}까지)"
-                    for k in order[:3]
-                ]
-                text = (
-                    f"{about}: 예산 {say(float(self.budget.sum()))} 가운데 {say(total)}을(를) "
-                    f"{', '.join(parts)}에 쓰면 {before}에서 {after}{unit}(으)로 바뀝니다."
-                )
-            text += (
-                f" 예산이 1 늘면 결과가 {say(more)}만큼 더 나아지고, 모두 {say(self.saturation)}을(를) "
-                "넘는 돈은 보탬이 되지 않습니다."
+            turn = "커져" if self.value >= self.baseline else "작아져"
+            spend = (
+                f"{about}: 예산 {purse} 가운데 {say(total)}만큼을 {', '.join(parts)}에 쓰면, 결과는 "
+                f"{before}에서 {change}만큼 {turn} {after}{unit}입니다."
+                if parts
+                else f"{about}: 예산을 쓰지 않는 것이 가장 좋습니다 ({before}{unit})."
             )
-            text += f" 서로 다른 출발점 {agreed}개가 같은 값에 이르렀습니다."
-            if doubt:
-                text += " 기울기가 차분과 어긋나므로 이 답은 확실하지 않습니다."
-            return text
-        if not order:
-            text = f"For {about}, spending nothing is best ({before}{unit})."
-        else:
-            parts = [
-                f"{self.levers[k]} ({100 * paid[k] / total:.0f} %, up to intensity "
-                f"{say(self.intensity[k].max())})"
-                for k in order[:3]
-            ]
             text = (
-                f"Of a budget of {say(float(self.budget.sum()))}, {say(total)} is spent, most on "
-                f"{', then '.join(parts)}: {about} goes from {before} to {after}{unit}."
+                f"{spend} 예산이 1만큼 늘면 결과가 {more}만큼 더 나아지고, 모두 합해 {most} 이상은 써도 "
+                f"보탬이 되지 않습니다. 출발점 {agreed}개가 이 값에 이르렀습니다."
             )
-        text += (
-            f" One more unit of budget makes it better by {say(more)}; beyond "
-            f"{say(self.saturation)} in all, money adds nothing."
+            return text + (" 기울기가 차분과 어긋나므로 이 답은 믿을 수 없습니다." if doubt else "")
+        turn = "rises" if self.value >= self.baseline else "falls"
+        spend = (
+            f"Of a budget of {purse}, {say(total)} is spent, most on {', then '.join(parts)}: {about} "
+            f"{turn} by {change} from {before} to {after}{unit}."
+            if parts
+            else f"For {about}, spending nothing is best ({before}{unit})."
         )
-        text += f" {agreed} starts reached this value."
-        if doubt:
-            text += " The gradient disagrees with finite differences, so do not trust this answer."
-        return text
+        text = (
+            f"{spend} One more unit of budget makes it better by {more}; beyond {most} in all, money "
+            f"adds nothing. {agreed} starts reached this value."
+        )
+        return text + (
+            " The gradient disagrees with finite differences, so do not trust this answer."
+            if doubt
+            else ""
+        )
+
+    def _share(self, k: int, part: float, korean: bool) -> str:
+        """One lever's part of the money, and when most of it is spent."""
+        name = self.labels[k][korean]
+        since, until = self.periods[int(self.spent[k].argmax())]
+        if korean:
+            when = f", 주로 {since:g}~{until:g}" if len(self.periods) > 1 else ""
+            return f"「{name}」({100 * part:.0f}%{when})"
+        when = f", mostly {since:g} to {until:g}" if len(self.periods) > 1 else ""
+        return f"{name} ({100 * part:.0f} %{when})"
 
     def __repr__(self) -> str:
         paid = float(self.spent.sum())
@@ -188,7 +194,9 @@ def plan(
     starts: int = 8,
     seed: int = 0,
     unit: str = "",
-    left_out: Iterable[str] = (),
+    labels: Sequence[tuple[str, str]] | None = None,
+    left_out: Mapping[str, str] | None = None,
+    title: tuple[str, str] | None = None,
     stamp: Stamp | None = None,
 ) -> Allocation:
     """The best plan for a schedule: ``prices`` (L, K) of full intensity, a budget in all or by period.
@@ -250,7 +258,7 @@ def plan(
         error = gradient_error(ask, values, 0.5 * u + 0.25)
     spending = paid.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        finite = np.where(spending > 0, withdrawn / spending, np.nan)
+        finite = np.where(spending > 1e-9 * spending.sum(), withdrawn / spending, np.nan)
     return Allocation(
         levers=tuple(levers),
         periods=tuple(periods),
@@ -274,7 +282,9 @@ def plan(
         cost=cost,
         better=better,
         unit=unit,
-        left_out=tuple(left_out),
+        labels=tuple((name, name) for name in levers) if labels is None else tuple(labels),
+        left_out=MappingProxyType(dict(left_out or {})),
+        title=title,
         reason=best.reason,
         stamp=stamp,
     )

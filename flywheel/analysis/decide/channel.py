@@ -22,7 +22,7 @@ from flywheel.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-_LONGEST = 400
+_LONGEST = 100
 """Intervals in one delay above which sampling is as good as continuous."""
 
 

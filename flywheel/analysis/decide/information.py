@@ -43,7 +43,7 @@ _Z = 1.959963984540054
 class Worth:
     """What knowing something is worth, in the unit of the outcome.
 
-    ``value`` is ``raw − null``, not below 0 and not above EVPI. ``low`` and ``high`` span 95 % for
+    ``value`` is ``raw − bias``, not below 0 and not above EVPI. ``low`` and ``high`` span 95 % for
     the chance of the sample (normal); the choice of the regression is not in them.
     """
 
@@ -52,9 +52,8 @@ class Worth:
     high: float
     raw: float
     """The regression's estimate. Fitted noise lets it come out too high."""
-    null: float
-    """The same with the samples of φ shuffled, where the truth is 0: what fitted noise alone gives.
-    Taking it off over-corrects by at most itself where φ matters a lot."""
+    bias: float
+    """By how much, estimated by shuffling; where φ explains nothing, what a shuffled φ gives."""
     binned: float
     """A cross-check without regression: means within N^(1/3) bins of φ; NaN for several φ."""
     samples: int
@@ -102,31 +101,27 @@ def evppi(
         )
     q = np.linalg.qr(design)[0]
 
-    def worth(values: Array) -> tuple[float, NDArray[np.intp]]:
-        fitted = q @ (q.T @ values)
-        chosen = fitted.argmax(axis=1)
-        return float(fitted.max(axis=1).mean() - values.mean(axis=0).max()), chosen
-
-    raw, chosen = worth(gains)
-    # Shuffling the benefits against φ is shuffling φ, and the factorisation can be kept.
-    shuffle = np.random.default_rng(seed).permutation
-    null = float(np.mean([worth(gains[shuffle(len(gains))])[0] for _ in range(_SHUFFLES)]))
     first = int(gains.mean(axis=0).argmax())
+    # Only differences between policies decide; what moves all of them alike would drown the rest.
+    gap = gains - gains[:, [first]]
+    fitted = q @ (q.T @ gap)
+    chosen = fitted.argmax(axis=1)
+    raw = _worth(fitted)
+    bias = _bias(q, gap, fitted, np.random.default_rng(seed))
     edge = gains[np.arange(len(gains)), chosen] - gains[:, first]
     spread = _Z * float(edge.std(ddof=1)) / float(np.sqrt(edge.size))
-    most = float(gains.max(axis=1).mean() - gains.mean(axis=0).max())
-    null = max(null, 0.0)
+    most = _worth(gap)
 
     def within(value: float) -> float:
         return min(max(value, 0.0), most)
 
-    value = within(raw - null)
+    value = within(raw - bias)
     return Worth(
         value=value,
         low=within(value - spread),
         high=within(value + spread),
         raw=raw,
-        null=null,
+        bias=bias,
         binned=_binned(gains, phi[:, 0]) if phi.shape[1] == 1 else float("nan"),
         samples=len(gains),
         left_out=gone,
@@ -217,7 +212,7 @@ class Knowing:
         if self.total_index is not None:
             columns["total_index"] = self.total_index
         columns["binned"] = [w.binned for w in self.each]
-        columns["null"] = [w.null for w in self.each]
+        columns["bias"] = [w.bias for w in self.each]
         found = pd.DataFrame(columns, index=pd.Index(self.names, name="input"))
         return found.sort_values("evppi", ascending=False, kind="stable")
 
@@ -333,6 +328,30 @@ def _whole(
     if good.sum() < 2:
         raise UsageError("There are not two samples in which every policy has a value.")
     return gains[good], phi[good], int((~good).sum())
+
+
+def _worth(values: Array) -> float:
+    """mean max_d − max_d mean of (N, D)."""
+    return float(values.max(axis=1).mean() - values.mean(axis=0).max())
+
+
+def _bias(q: Array, gap: Array, fitted: Array, random: np.random.Generator) -> float:
+    """How much fitted noise adds to the worth: refit after the residuals are shuffled.
+
+    The signal that the shuffled residuals are laid on is the fit, shrunk by the part of it that noise
+    alone would give (James and Stein). So where φ explains nothing this is the usual test with φ
+    shuffled, and where φ explains a lot, it does not take off what strong signals never add.
+    """
+    count, terms = q.shape
+    centre = fitted.mean(axis=0)
+    residual = (gap - fitted) * np.sqrt(count / (count - terms))
+    explained = ((fitted - centre) ** 2).sum(axis=0)
+    by_chance = (terms - 1) * (residual**2).mean(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = np.nan_to_num(np.clip(1 - by_chance / explained, 0.0, 1.0))
+    signal = centre + kept * (fitted - centre)
+    again = [_worth(q @ (q.T @ (signal + random.permutation(residual)))) for _ in range(_SHUFFLES)]
+    return max(float(np.mean(again)) - _worth(signal), 0.0)
 
 
 def _binned(gains: Array, phi: Array) -> float:

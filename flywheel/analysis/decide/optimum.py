@@ -23,8 +23,10 @@ ValueAndGradient = Callable[[Array], tuple[float, Array]]
 COSTS = ("linear", "quadratic")
 """What an intensity u costs: price × u, or price × u² (the last bit is the dearest)."""
 
-_AGREE = 1e-6
+_AGREE = 1e-3
 """Relative to the gain: starts that end this close to the best found the same top."""
+_ROUGH, _FINE = 1e-7, 1e-15
+"""When a climb stops, relative to the steepest slope: of every start, and of the best one again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +197,8 @@ class _Search:
         points = [self._greedy(slope), *(self.affordable(u) for u in _spread(n, starts, seed))]
         ends = [self.climb(point) for point in points]
         u, value = max(ends, key=lambda end: end[1])
+        if np.isfinite(value):
+            u, value = max((u, value), self.climb(u, _FINE), key=lambda end: end[1])
         if baseline > value:
             u, value = np.zeros(n), baseline
         width = max(abs(value - baseline), 1e-9 * abs(value))
@@ -215,11 +219,11 @@ class _Search:
             gradient=frozen(slope),
             starts=len(ends),
             agreed=agreed,
-            failed=self.failed,
+            failed=min(self.failed, len(ends)),
             evaluations=self.evaluations,
         )
 
-    def climb(self, start: Array) -> tuple[Array, float]:
+    def climb(self, start: Array, tolerance: float = _ROUGH) -> tuple[Array, float]:
         """The top above one start, and its value; what was best so far if a run on the way fails."""
         from scipy.optimize import minimize
 
@@ -249,7 +253,7 @@ class _Search:
                 method="SLSQP",
                 bounds=[(0.0, float(full)) for full in self.full],
                 constraints=limits,
-                options={"maxiter": 300, "ftol": 1e-15},
+                options={"maxiter": 300, "ftol": tolerance},
             )
             self.at(self.affordable(np.clip(found.x, 0.0, 1.0)))
         except _Failed:

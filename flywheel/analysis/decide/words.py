@@ -43,18 +43,27 @@ def say(value: float) -> str:
     return f"{value:.3g}"
 
 
-def subject(stamp: Stamp | None, language: str) -> str:
-    """What is spoken of: the outcome, with its horizon and model where a stamp says so."""
+_TIMES = {"year": "년", "month": "개월", "week": "주", "day": "일", "hour": "시간"}
+
+
+def subject(stamp: Stamp | None, language: str, title: tuple[str, str] | None = None) -> str:
+    """What is spoken of: the outcome, with its horizon where a stamp says so.
+
+    ``title`` is the outcome's label in English and Korean; without it the stamp's name stands.
+    """
     korean = language == "ko"
     if stamp is None:
         return "결과" if korean else "the outcome"
-    unit = f" {stamp.time_unit}" if stamp.time_unit else ""
+    name = stamp.outcome if title is None else title[korean]
     seen = ", ".join(f"{h:g}" for h in stamp.horizons)
+    unit = stamp.time_unit
     if korean:
-        when = f" ({stamp.since:g}부터 {seen}{unit} 뒤)" if seen else ""
-        return f"「{stamp.outcome}」{when}"
-    when = f" {seen}{unit} after {stamp.since:g}" if seen else ""
-    return f"{stamp.outcome}{when}"
+        unit = _TIMES.get(unit, f" {unit}" if unit else "")
+        return f"「{name}」 ({stamp.since:g}부터 {seen}{unit} 뒤)" if seen else f"「{name}」"
+    if unit in _TIMES and seen != "1":
+        unit += "s"
+    when = f"{seen} {unit}".strip()
+    return f"{name} ({when} after {stamp.since:g})" if seen else name
 
 
 def frozen(values: ArrayLike) -> Array:
