@@ -64,7 +64,9 @@ def periods(
             found[-1] = Period(last.start, now, last.loops, partition)
         if chosen and frozenset(chosen) != before:
             loops = tuple(names[n] for n in chosen)
-            found.append(Period(float(times[0]) if row == 1 else now, now, loops, partition))
+            found.append(
+                Period(float(times[0]) if row == 1 and not found else now, now, loops, partition)
+            )
         before = frozenset(chosen)
     return tuple(found)
 

@@ -19,11 +19,12 @@ def explain(result: LoopsThatMatter, language: str) -> str:
     unit = _unit(stamp.time_unit, stamp.horizons[0], korean)
     top = [loop for loop in result.loops if loop.partition == result.main][:1]
     if not top:
-        return (
+        nothing = (
             f"{stamp.model}: {since}부터 {span}{unit} 동안 작용하는 피드백 고리가 없습니다."
             if korean
             else f"No feedback loop acts in {stamp.model} in the {span}{unit} from {since}."
         )
+        return f"{nothing} {_limits(result, korean)}".strip()
     return " ".join(
         part
         for part in (
@@ -90,6 +91,15 @@ def _order(result: LoopsThatMatter, korean: bool) -> str:
 
 
 def _trust(result: LoopsThatMatter, korean: bool) -> str:
+    caveat = (
+        "몫은 행동을 설명할 뿐 지렛대의 크기가 아닙니다."
+        if korean
+        else "Shares describe what moves the model; they are no leverage."
+    )
+    return f"{_limits(result, korean)} {caveat}".strip()
+
+
+def _limits(result: LoopsThatMatter, korean: bool) -> str:
     parts = []
     if result.failure:
         parts.append(
@@ -103,9 +113,4 @@ def _trust(result: LoopsThatMatter, korean: bool) -> str:
             if korean
             else "The search was cut short, so shares are among the loops found."
         )
-    parts.append(
-        "몫은 행동을 설명할 뿐 지렛대의 크기가 아닙니다."
-        if korean
-        else "Shares describe what moves the model; they are no leverage."
-    )
     return " ".join(parts)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from flywheel.analysis.loops.trajectory import NOISE_FLOOR, Trajectory
 from flywheel.errors import UsageError
+from flywheel.functions import TIME
 from flywheel.kernel import vectorised
 from flywheel.kernel.system import Series
 
@@ -86,7 +87,8 @@ def _discrete(path: Trajectory, now: Rows, before: Rows, last: bool = False) -> 
     new, old = _Moments(ends.memory, now), _Moments(path.memory, before)
     base, other = (new, old) if last else (old, new)
     found = np.zeros((len(shape.links), len(now)))
-    changes = _changes(path, ends, now, before)
+    scales = {n: np.maximum(s[now], s[before]) for n, s in path.scales.items()}
+    changes = _changes(path, ends, now, before, scales)
     for place, link in enumerate(shape.links):
         change = changes[link.target]
         if link.kind == "material":
@@ -101,31 +103,30 @@ def _discrete(path: Trajectory, now: Rows, before: Rows, last: bool = False) -> 
             with np.errstate(all="ignore"):
                 vectorised.compute(graph, order, moved, lookups)
                 own = base[root] - moved[root] if last else moved[root] - base[root]
-            own = _quiet(own, np.abs(path.value(link.target)).max(initial=0.0))
+            own = _quiet(own, scales[link.target])
             direction = np.sign(other[leaf] - base[leaf]) * (-1.0 if last else 1.0)
             score = np.abs(_ratio(own, change)) * np.sign(own) * direction
             found[place] = np.where(np.isfinite(score), score, 0.0)
     return found
 
 
-def _changes(path: Trajectory, ends: Trajectory, now: Rows, before: Rows) -> dict[str, Array]:
+def _changes(
+    path: Trajectory, ends: Trajectory, now: Rows, before: Rows, scales: Mapping[str, Array]
+) -> dict[str, Array]:
     """The change of every node over a step, 0 where it is rounding; of a stock that of its net flow."""
-    shape = path.structure
     found = {}
-    for name in shape.nodes:
-        if name in shape.rates:
-            value, later = path.rates[name], ends.rates[name]
-            terms = (abs(k) * np.abs(path.value(n)) for n, k in shape.rates[name].items())
-            scale = np.max(sum(terms, np.zeros(len(value))), initial=0.0)
+    for name in path.structure.nodes:
+        if name in path.structure.rates:
+            change = ends.rates[name][now] - path.rates[name][before]
+            found[name] = _quiet(change, scales[f"{name}'"])
         else:
-            value, later = path.value(name), ends.value(name)
-            scale = np.abs(value).max(initial=0.0)
-        found[name] = _quiet(later[now] - value[before], scale)
+            change = ends.value(name)[now] - path.value(name)[before]
+            found[name] = _quiet(change, scales[name])
     return found
 
 
-def _quiet(change: Array, scale: float) -> Array:
-    """Changes that are no more than rounding of a variable of that size count as none."""
+def _quiet(change: Array, scale: Array) -> Array:
+    """Changes that are no more than rounding of numbers of that size count as none."""
     return np.where(np.abs(change) <= NOISE_FLOOR * scale, 0.0, change)
 
 
@@ -137,26 +138,32 @@ def _ratio(part: Array, whole: Array) -> Array:
 # Continuous --------------------------------------------------------------------------------------
 
 
-def velocities(path: Trajectory) -> dict[str, Array]:
+def velocities(path: Trajectory) -> tuple[dict[str, Array], dict[str, Array]]:
     """d/dt of every node and of what comes from outside, by the chain rule; each of shape (K,).
 
-    Data run along their straight pieces to the right; switches, noise and held data stand still
-    between their jumps.
+    Also the size that rounding of each is relative to. Data run along their straight pieces to the
+    right; switches, noise and held data stand still between their jumps.
     """
     shape, system = path.structure, path.structure.system
     still = np.zeros(len(path.times))
-    found: dict[str, Array] = {"time": np.ones(len(path.times))}
+    found: dict[str, Array] = {TIME: np.ones(len(path.times))}
     for series in system.series:
         found[series.name] = _pace(series, path.times)
-    found |= path.rates
     for name in shape.pipelines:
         steps = np.diff(path.value(name)) / path.grid.step
         found[name] = np.append(steps, steps[-1:]) if len(steps) else still
+    scales = {name: np.abs(speed) for name, speed in found.items()}
+    found |= path.rates
+    scales |= {stock: path.scales[f"{stock}'"] for stock in shape.stocks}
     for name in shape.equations:
-        parts = _parts(path, name, found)
-        scale = np.max(sum(map(np.abs, parts), still), initial=0.0)
-        found[name] = _quiet(sum(parts, still), scale)
-    return found
+        slopes = {n: slope for n, slope in path.slopes(name).items() if n in found}
+        with np.errstate(all="ignore"):
+            parts = [np.where(found[n] == 0, 0.0, slope * found[n]) for n, slope in slopes.items()]
+            sizes = [np.abs(slope) * scales[n] for n, slope in slopes.items()]
+        whole = still + sum(sizes)
+        scales[name] = np.where(np.isfinite(whole), whole, 0.0)
+        found[name] = _quiet(still + sum(parts), scales[name])
+    return found, scales
 
 
 def _pace(series: Series, times: Array) -> Array:
@@ -165,25 +172,15 @@ def _pace(series: Series, times: Array) -> Array:
     return vectorised.slope(series.times, series.values, False, times)
 
 
-def _parts(path: Trajectory, name: str, moving: Mapping[str, Array]) -> list[Array]:
-    """What each input that moves brings to the velocity of an equation."""
-    with np.errstate(all="ignore"):
-        return [
-            np.where(moving[source] == 0, 0.0, slope * moving[source])
-            for source, slope in path.slopes(name).items()
-            if source in moving
-        ]
-
-
 def _continuous(path: Trajectory, rows: Rows) -> Array:
     shape = path.structure
-    moving = velocities(path)
+    moving, scales = velocities(path)
+    still = np.zeros(len(path.times))
     bending = {}
     for stock, terms in shape.rates.items():
-        parts = [k * moving[n] for n, k in terms.items() if n in moving]
-        still = np.zeros(len(path.times))
-        scale = np.max(sum(map(np.abs, parts), still), initial=0.0)
-        bending[stock] = _quiet(sum(parts, still), scale)
+        known = {n: k for n, k in terms.items() if n in moving}
+        scale = still + sum(abs(k) * scales[n] for n, k in known.items())
+        bending[stock] = _quiet(still + sum(k * moving[n] for n, k in known.items()), scale)
     found = np.zeros((len(shape.links), len(rows)))
     for place, link in enumerate(shape.links):
         speed = moving[link.source][rows]

@@ -35,7 +35,7 @@ from flywheel.solve.simulation import DEFAULT_RTOL, METHODS
 
 Array: TypeAlias = NDArray[np.float64]
 NOISE_FLOOR = 64 * float(np.finfo(float).eps)
-"""Changes below this part of a variable's largest value are rounding, not change."""
+"""Changes below this part of a variable's ``scales`` are rounding, not change."""
 _MOST_EVALUATIONS = 1_000_000
 
 
@@ -221,6 +221,24 @@ class Trajectory:
         }
 
     @cached_property
+    def scales(self) -> Mapping[str, Array]:
+        """The size that rounding of each node is relative to, and of each stock's rate (``S'``).
+
+        A first-order error analysis: what an equation reads brings its own scale times the slope, so
+        that the difference of two large numbers is as uncertain as they are, however small it is.
+        """
+        with np.errstate(all="ignore"):
+            found = {name: np.abs(self.value(name)) for name in self.formulas.leaves}
+            for name in self.structure.equations:
+                slopes = self.slopes(name).items()
+                parts = sum(np.abs(slope) * found[read] for read, slope in slopes)
+                found[name] = np.fmax(found[name], np.where(np.isfinite(parts), parts, 0.0))
+        for stock, terms in self.structure.rates.items():
+            parts = sum(abs(k) * found[n] for n, k in terms.items())
+            found[f"{stock}'"] = np.zeros(len(self.times)) + parts
+        return found
+
+    @cached_property
     def ends(self) -> Trajectory:
         """The same run, each row as the step that ends there sees it.
 
@@ -326,8 +344,7 @@ def along(
     says which of them are saved times.
     """
     shape, formulas = _prepared(plan)
-    states = [plan.position[name] for name in (*shape.stocks, *shape.pipelines)]
-    sound = np.isfinite(values[:, states]).all(axis=1) if states else np.ones(len(values), bool)
+    sound = np.isfinite(values[:, plan.judged]).all(axis=1)
     rows = len(values) if sound.all() else int(sound.argmin())
     times = grid.start + grid.step * np.arange(float(rows))
     memory = _outside(shape.system, formulas, grid, times, inputs, seed)
