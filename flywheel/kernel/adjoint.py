@@ -75,7 +75,9 @@ def backwards(program: Program) -> Backwards:
 
     rates = seeds("rate.bar", program.rates, {})
     stage = reverse(graph, seeds("feed.bar", run_roots[len(program.rates) :], rates), wanted)
-    saved = reverse(graph, seeds("out.bar", program.outputs, {}), wanted)
+    # One column may have no value where another one is weighed.
+    outputs = program.outputs
+    saved = reverse(graph, seeds("out.bar", outputs, {}), wanted, gated=outputs)
     inputs = [n for n, node in enumerate(graph.nodes) if node.op == "input"]
     interval = reverse(graph, seeds("kept.bar", gathered, {}), inputs)
     starts = seeds("kept.bar", gathered, {})

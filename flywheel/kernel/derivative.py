@@ -33,16 +33,19 @@ _STEEP = frozenset({"sqrt", "powfix"})
 _RISKY = frozenset({"div", "ln", "log10", "powfix", "exp", "sqrt", "tan"})
 
 
-def reverse(graph: Graph, seeds: Mapping[int, int], wanted: Iterable[int]) -> dict[int, int]:
+def reverse(
+    graph: Graph, seeds: Mapping[int, int], wanted: Iterable[int], *, gated: Iterable[int] = ()
+) -> dict[int, int]:
     """The nodes of d(sum of seed * node) / d(each wanted node); wanted nodes count as leaves.
 
     ``seeds`` maps nodes to the nodes of their weights. Wanted nodes on which nothing depends are left
-    out. Nodes are added to ``graph``.
+    out. Where the weight of a ``gated`` root is 0 it adds nothing, whatever its value is. Nodes are
+    added to ``graph``.
     """
     leaves = frozenset(wanted)
     active = _depending(graph, seeds, leaves)
     sums: dict[int, list[int]] = {}
-    gated: set[int] = set()
+    behind = set(gated)
     for root, weight in seeds.items():
         if root in active:
             sums.setdefault(root, []).append(weight)
@@ -56,7 +59,7 @@ def reverse(graph: Graph, seeds: Mapping[int, int], wanted: Iterable[int]) -> di
             found[position] = bar
             continue
         node = graph.nodes[position]
-        closed = position in gated
+        closed = position in behind
         for place, arg in enumerate(node.args):
             if arg not in active:
                 continue
@@ -68,7 +71,7 @@ def reverse(graph: Graph, seeds: Mapping[int, int], wanted: Iterable[int]) -> di
                 part = graph.intern("gate", (bar, part))
             sums.setdefault(arg, []).append(part)
             if closed or node.op in _GATES:
-                gated.add(arg)
+                behind.add(arg)
     return found
 
 
