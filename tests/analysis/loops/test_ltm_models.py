@@ -262,6 +262,17 @@ flow f = x * x
     np.testing.assert_allclose(found.shares[0, 1:], 1)
 
 
+def test_a_run_that_fails_at_once_has_no_loops() -> None:
+    model = fw.parse("""model broken
+time 0 to 4 step 1
+stock x = 0 gains f
+flow f = ln(x - 1)
+""")
+    found = loops_that_matter(model)
+    assert found.loops == found.periods == ()
+    assert "logarithm" in found.explain()
+
+
 def test_an_ensemble_says_how_sure_dominance_is() -> None:
     model = fw.parse("""model m
 time 0 to 10 step 1/4
