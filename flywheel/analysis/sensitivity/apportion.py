@@ -47,10 +47,10 @@ def sensitivity(
 
     ``"auto"``: above 20 inputs elementary effects first, which leave out what hardly matters; then
     polynomial chaos from 128 runs doubling to 2048, accepted when its leave-one-out error is below 0.01
-    at every horizon; else Saltelli's design from 256 points doubling to 8192, until every interval's
-    half-width is below 0.05 and the order of the inputs that matter has stood for two doublings. Where
-    one run in a thousand carries more than half of the variance, no part of it means anything, and
-    whole distributions are compared instead (``given``).
+    at every horizon; else Saltelli's design from 256 points doubling to 8192 (or 200 000 runs), until
+    every interval's half-width is below 0.05 and the order of the inputs that matter has stood for two
+    doublings. Where one run in a thousand carries more than half of the variance, no part of it means
+    anything (nor does mu*), and whole distributions are compared instead (``given``).
 
     The methods by name: ``chaos``, ``sobol``, ``shapley``, ``morris``, ``dgsm``, ``screening``,
     ``given``; their limits are those of ``auto`` or the customary ones (30 Morris groups, 200 runs for
@@ -124,6 +124,8 @@ def _put_aside(work: Work) -> dict[str, float]:
         )
     except UsageError:  # so many runs fail that some input is unknown: nothing can be put aside
         return {}
+    if work.tail().heavy:  # beside an explosion everything else looks small
+        return {}
     small = effects.negligible
     with np.errstate(invalid="ignore", divide="ignore"):
         most = (effects.mu_star + effects.mu_star_half) / np.nanmax(effects.mu_star, axis=0)
@@ -136,6 +138,11 @@ def _put_aside(work: Work) -> dict[str, float]:
 
 def _auto(work: Work) -> Found:
     gate = None
+    early = work.tail()
+    if early.heavy and (work.left is None or work.left >= methods.SOBOL_POINTS[0]):
+        found = methods.by_slices(work)
+        found.tail = early
+        return found
     if work.d <= MANY and (work.left is None or work.left >= 4 * (work.d + 1)):
         # Sampling needs this many runs at least; a polynomial that fails must leave them.
         sample = methods.SOBOL_POINTS[0] // 4 * (work.d + 2)
@@ -146,8 +153,9 @@ def _auto(work: Work) -> Found:
         if not both or (smooth.points[0] and worst < chaos.ACCEPT):
             return smooth
     found = methods.by_sobol(work)
-    if work.tail().heavy and (work.left is None or work.left >= methods.SOBOL_POINTS[0]):
-        found = methods.by_slices(work)
+    if found.tail is not None and (work.left is None or work.left >= methods.SOBOL_POINTS[0]):
+        tail, found = found.tail, methods.by_slices(work)
+        found.tail = tail
     found.gate = gate
     return found
 
@@ -225,7 +233,7 @@ def _table(
         work.runs,
         found.points,
         work.failures(),
-        work.tail(),
+        found.tail or work.tail(),
         work.confidence,
         None if found.pairs is None else _fast(found.pairs[0]),
         None if found.pairs is None else _fast(found.pairs[1]),

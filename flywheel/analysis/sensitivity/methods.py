@@ -24,7 +24,8 @@ from flywheel.analysis.sensitivity.design import (
     sobol_points,
     to_inputs,
 )
-from flywheel.analysis.sensitivity.outputs import Failures, Tail, failures, sound, tail
+from flywheel.analysis.sensitivity.outputs import Failures, Tail, failures, sound
+from flywheel.analysis.sensitivity.outputs import tail as tail_of
 from flywheel.analysis.sensitivity.table import Method
 from flywheel.errors import UsageError
 
@@ -36,6 +37,7 @@ GROUPS = 30  # Morris: between the customary 20 and 50
 SOBOL_POINTS = (256, 8192)
 _CHAOS_RUNS = (128, 2048)
 _WALKS = 2048
+_ENOUGH = 200_000  # runs for S1 and ST, however many inputs
 _EXTRA = 200_000  # runs for pairs and Shapley effects beside sampled S1 and ST
 _HYPERCUBE = {"screening": 200, "given": 1024}
 _SLOPES = 256  # points at which derivatives are taken
@@ -121,7 +123,7 @@ class Work:
 
     def tail(self) -> Tail:
         """How much of the variance so far is a matter of a few extreme runs."""
-        return tail(self.design, self.outcomes, list(self.inputs))
+        return tail_of(self.design, self.outcomes, list(self.inputs))
 
 
 @dataclass(eq=False)
@@ -141,6 +143,8 @@ class Found:
     pairs: tuple[Array, Array] | None = None
     gate: Array | None = None
     converged: bool | None = None
+    tail: Tail | None = None
+    """The heavy tail that made an end of sampling."""
 
 
 def _nothing(work: Work, method: Method, measures: tuple[str, ...], unit: Array) -> Found:
@@ -199,12 +203,12 @@ def by_chaos(work: Work, limit: int | None = None) -> Found:
 def by_sobol(work: Work) -> Found:
     """Saltelli's design, doubled until it settles; then pairs and Shapley effects if runs are left."""
     d, least, most = work.d, *SOBOL_POINTS
+    most = max(min(most, _ENOUGH // (d + 2)), least)
     if work.left is not None:
         most = min(most, work.left // (d + 2))
         if most < 8:
             raise UsageError(f"{work.limit} runs are too few for {d} inputs by sampling")
-        most = 1 << (most.bit_length() - 1)
-        least = min(least, most)
+        least = min(least, 1 << (most.bit_length() - 1))
 
     def estimate(unit: Array, y: Array) -> Found:
         r = sobol.sobol_indices(y, seed=work.seed, confidence=work.confidence)
@@ -226,8 +230,12 @@ def by_sobol(work: Work) -> Found:
                 np.nanmax(half, initial=0.0) < _SETTLED for half in found.halves.values()
             )
         size = len(unit)
-        if (found is not None and found.converged) or 2 * size > most or work.tail().heavy:
-            break  # no number of runs settles a variance that a few of them carry
+        tail = work.tail()
+        if found is not None and tail.heavy:
+            found.converged, found.tail = False, tail
+            return found  # no number of runs settles a variance that a few of them carry
+        if (found is not None and found.converged) or 2 * size > most:
+            break
         more = saltelli(size, 2 * size, d, work.seed)
         unit, y = np.concatenate([unit, more]), np.concatenate([y, work.values(more)])
     if found is None:

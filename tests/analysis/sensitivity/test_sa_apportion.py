@@ -85,6 +85,15 @@ def test_many_inputs_are_screened_first() -> None:
     assert "put aside" in found.why
 
 
+def test_beside_explosions_nothing_is_put_aside() -> None:
+    text = linear(24).replace("24 * x24", "if(x24 > 1.9, exp(400 * (x24 - 1.9)), 0)")
+    found = sensitivity(Study(fw.parse(text), "y"))
+    assert found.method == "given"
+    assert not found.fixed
+    assert len(found.parameters) == 24
+    assert found.tail.shifts[0].name == "x24"
+
+
 KINK = """model kink
 time 0 to 1 [year] step 1/4
 stock y [1] = 0 gains up
