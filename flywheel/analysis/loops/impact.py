@@ -143,15 +143,14 @@ def impact(run: Trajectory, stock: str) -> Impact:
         raise unknown_name(stock, "stock", visible, f"model {run.model.name}")
     rows = run.saves[run.saves < len(run.times)]
     links = [(link.source, link.target) for link in run.structure.links]
-    moving = velocities(run)
+    moving, scales = velocities(run)
     terms = run.structure.rates[stock]
     bend = sum((k * moving[n][rows] for n, k in terms.items() if n in moving), np.zeros(len(rows)))
     states = set(run.structure.stocks) | set(run.structure.pipelines)
     paths, complete = pathways(links, states, stock)
     found = impacts(links, run.partials[:, rows], paths, {s: moving[s][rows] for s in states})
     speed = moving[stock][rows]
-    size = np.abs(run.rates[stock]).max(initial=0.0)
-    still = np.abs(speed) <= NOISE_FLOOR * size
+    still = np.abs(speed) <= NOISE_FLOOR * np.broadcast_to(scales[stock], run.times.shape)[rows]
     total = np.full(len(rows), np.nan)
     total[~still] = bend[~still] / speed[~still]
     found[:, still] = np.nan

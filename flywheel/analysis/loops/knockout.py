@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 
 from flywheel.analysis.decide.words import frozen, is_korean, say, subject
 from flywheel.analysis.loops.independent import Link, Loop, canonical, steps
-from flywheel.analysis.loops.linear import stamp_of_study
 from flywheel.analysis.loops.naming import loop_labels
-from flywheel.analysis.stamp import Stamp
+from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError
 from flywheel.expr import names
 from flywheel.kernel.dials import link_input

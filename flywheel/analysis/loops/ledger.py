@@ -28,14 +28,13 @@ from flywheel.analysis.loops.linear import (
     linearise,
     row_at,
     run_of,
-    stamp_of_study,
     variables_of,
 )
 from flywheel.analysis.loops.matter import LoopsThatMatter, LoopThatMatters
 from flywheel.analysis.loops.naming import declared_loops
 from flywheel.analysis.loops.search import find_loops
 from flywheel.analysis.loops.verdict import RUNAWAY, Evidence, Verdict, effect_text, judge
-from flywheel.analysis.stamp import Stamp
+from flywheel.analysis.stamp import Stamp, stamp_of_study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -211,19 +211,3 @@ def stamp_of(
         run.seed,
         settings,
     )
-
-
-def stamp_of_study(study: Study, **settings: object) -> Stamp:
-    """The receipt of what is found about a study's outcome."""
-    return Stamp(
-        study.model.name,
-        study.model.hash,
-        study.name,
-        study.horizons,
-        study.since,
-        study.time_unit,
-        study.method,
-        study.grid.step,
-        study.seed,
-        settings,
-    )

@@ -1,9 +1,10 @@
-"""What to call a loop in a sentence."""
+"""What to call a loop in a sentence, and how to say how long something takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from flywheel.analysis.decide.words import say
 from flywheel.analysis.loops.independent import Loop, canonical
 from flywheel.expr import key
 from flywheel.model import Loop as Declared
@@ -44,3 +45,23 @@ def _called(model: Model, loop: Sequence[str], declared: Declared | None, langua
     if len(loop) <= _LONG or not stocks:
         return " -> ".join(loop)
     return f"{' -> '.join(stocks)} ({'저량만' if language == 'ko' else 'stocks only'})"
+
+
+_UNITS = {"year": "년", "month": "개월", "week": "주", "day": "일", "hour": "시간"}
+
+
+def lasting(value: float, unit: str, language: str = "en") -> str:
+    """A duration in a sentence: 12.1 years, 12.1년."""
+    number = say(value)
+    if language == "ko":
+        return number + _UNITS.get(unit, f" {unit or '시간 단위'}")
+    if not unit:
+        return f"{number} units of time"
+    return f"{number} {unit}{'s' if unit in _UNITS and number != '1' else ''}"
+
+
+def each(unit: str, language: str = "en") -> str:
+    """Per unit of time in a sentence: a year, 1년당."""
+    if language == "ko":
+        return f"1{_UNITS[unit]}당" if unit in _UNITS else f"{unit or '시간 단위'}당"
+    return f"{'an' if unit == 'hour' else 'a'} {unit or 'unit of time'}"

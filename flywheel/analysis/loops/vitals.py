@@ -29,13 +29,12 @@ from flywheel.analysis.loops.linear import (
     moments,
     row_at,
     run_of,
-    stamp_of_study,
     variables_of,
 )
 from flywheel.analysis.loops.naming import loop_labels
 from flywheel.analysis.loops.search import find_loops
 from flywheel.analysis.loops.trajectory import Trajectory
-from flywheel.analysis.stamp import Stamp
+from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError, unknown_name
 from flywheel.expr import key
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from flywheel.analysis.decide.words import say, subject
+from flywheel.analysis.loops.naming import each, lasting
 
 if TYPE_CHECKING:
     from flywheel.analysis.loops.vitals import Vitals
@@ -13,24 +14,24 @@ if TYPE_CHECKING:
 
 def in_english(v: Vitals) -> str:
     """Does it spin, how fast, by which loop; what remains without pushing; when a cut pays."""
-    unit = v.stamp.time_unit or "time units"
+    unit = v.stamp.time_unit
     if v.reason:
         return f"At {v.at:g} the flywheel has no vital signs for {v.stamp.outcome}: {v.reason}."
     state = (
-        f"grows by {v.rate:.1%} a {unit} of its own accord, doubling in {say(v.doubling)} {unit}"
+        f"grows of its own accord at a rate of {v.rate:.1%} {each(unit)}, doubling in "
+        f"{lasting(v.doubling, unit)}"
         if v.rate > 0
-        else f"loses {-v.rate:.1%} a {unit} when left to itself"
+        else f"dies away at a rate of {-v.rate:.1%} {each(unit)} when left to itself"
     )
     told = [
         f"At {v.at:g} the core of {len(v.core)} stocks behind {subject(v.stamp, 'en')} {state}; its "
-        f"overall gain within {v.patience:g} {unit} is {say(v.gain)} against a break-even of 1, so "
-        f"it {'spins' if v.spins else 'does not spin'}."
+        f"overall gain within {lasting(v.patience, unit)} X if v.spins else 'does not spin'}."
     ]
     if v.loops:
         best = v.loops[0]
         told.append(
             f"The strongest reinforcing loop is {v.labels['en'][0]}: alone it brings a push back "
-            f"{say(best.gain)} times as large after about {say(best.turn)} {unit}"
+            f"{say(best.gain)} times as large after about {lasting(best.turn, unit)}"
             f"{'; other loops take that back' if best.gain > 1 > v.gain else ''}."
         )
     if v.momentum is not None:
@@ -45,10 +46,12 @@ def in_english(v: Vitals) -> str:
         b, horizon = v.break_even, v.stamp.horizons[-1]
         what = f"Changing {b.param} by {b.by:+.0%}"
         if b.reasons[-1]:
-            told.append(f"{what} has no break-even within {horizon:g} {unit}: {b.reasons[-1]}.")
+            told.append(
+                f"{what} has no break-even within {lasting(horizon, unit)}: {b.reasons[-1]}."
+            )
         else:
             told.append(
-                f"{what} breaks even within {horizon:g} {unit} at a loop gain of "
+                f"{what} breaks even within {lasting(horizon, unit)} at a loop gain of "
                 f"{say(float(b.gain[-1]))}; now it is {say(b.gain_now)}, and the effect is "
                 f"{say(float(b.effect[-1]))}."
             )
@@ -57,26 +60,27 @@ def in_english(v: Vitals) -> str:
 
 def in_korean(v: Vitals) -> str:
     """The same in Korean."""
-    unit = v.stamp.time_unit or "시간 단위"
+    unit = v.stamp.time_unit
     if v.reason:
-        return (
-            f"{v.at:g} 시점에는 「{v.stamp.outcome}」에 대한 플라이휠 지표가 없습니다({v.reason})."
-        )
+        why = _korean(v.reason)
+        return f"{v.at:g} 시점에는 「{v.stamp.outcome}」에 대한 플라이휠 지표가 없습니다({why})."
     state = (
-        f"스스로 {unit}당 {v.rate:.1%} 성장하며 두 배가 되는 데 {say(v.doubling)} {unit} 걸립니다"
+        f"스스로 {each(unit, 'ko')} {v.rate:.1%}의 율로 성장하며 두 배가 되는 데 "
+        f"{lasting(v.doubling, unit, 'ko')} 걸립니다"
         if v.rate > 0
-        else f"그대로 두면 {unit}당 {-v.rate:.1%} 줄어듭니다"
+        else f"그대로 두면 {each(unit, 'ko')} {-v.rate:.1%}의 율로 줄어듭니다"
     )
     spin = "돌아갑니다" if v.spins else "스스로 돌지 못합니다"
     told = [
         f"{v.at:g} 시점에 {subject(v.stamp, 'ko')} 뒤의 핵심 저량 {len(v.core)}개는 {state}. "
-        f"{v.patience:g} {unit} 안의 전체 이득은 {say(v.gain)}(손익분기 1)이므로 플라이휠은 {spin}."
+        f"{lasting(v.patience, unit, 'ko')} 안의 전체 이득은 {say(v.gain)}(손익분기 1)이므로 "
+        f"플라이휠은 {spin}."
     ]
     if v.loops:
         best = v.loops[0]
         told.append(
             f"가장 강한 강화 루프는 「{v.labels['ko'][0]}」이며, 이 루프만 보면 한 번 민 힘이 약 "
-            f"{say(best.turn)} {unit} 뒤에 {say(best.gain)}배로 돌아옵니다."
+            f"{lasting(best.turn, unit, 'ko')} 뒤에 {say(best.gain)}배로 돌아옵니다."
             + (" 다른 루프들이 이를 상쇄합니다." if best.gain > 1 > v.gain else "")
         )
     if v.momentum is not None:
@@ -92,10 +96,24 @@ def in_korean(v: Vitals) -> str:
         b, horizon = v.break_even, v.stamp.horizons[-1]
         what = f"「{b.param}」 {b.by:+.0%} 변경"
         told.append(
-            f"{what}의 손익분기는 기간 {horizon:g} {unit} 안에 없습니다."
+            f"{what}의 손익분기는 {lasting(horizon, unit, 'ko')} 안에 없습니다"
+            f"({_korean(b.reasons[-1])})."
             if b.reasons[-1]
-            else f"{what}의 손익분기 루프 이득은 기간 {horizon:g} {unit} 기준 "
+            else f"{what}의 손익분기 루프 이득은 {lasting(horizon, unit, 'ko')} 기준 "
             f"{say(float(b.gain[-1]))}이며, 현재 이득은 {say(b.gain_now)}, "
             f"효과는 {say(float(b.effect[-1]))}입니다."
         )
     return " ".join(told)
+
+
+_KOREAN = {
+    "no feedback acts on the outcome": "결과에 작용하는 되먹임 없음",
+    "it pays even with the loop cut": "루프를 끊어도 이득",
+    "the loop makes no difference to it": "루프와 무관",
+}
+
+
+def _korean(reason: str) -> str:
+    if reason.startswith("it does not pay"):
+        return "루프를 다섯 배로 강화해도 손해"
+    return _KOREAN.get(reason, reason)

@@ -95,7 +95,7 @@ flow die = 0.9 * x * x
     late = vitals(study(text, "x"), at=12, patience=math.inf)
     assert math.isnan(late.doubling)
     assert not late.spins
-    assert "loses" in late.explain()
+    assert "dies away" in late.explain()
 
 
 @st.composite
@@ -227,7 +227,7 @@ def test_break_even_gain_of_a_price_cut() -> None:
     assert named is not None
     assert named.loop == found.loop
     text = vitals(study(CUT, "income"), cut=("price", -0.1)).explain()
-    assert "breaks even within 10 year at a loop gain of" in text
+    assert "breaks even within 10 years at a loop gain of" in text
 
 
 def test_a_cut_that_never_pays_says_so() -> None:
