@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from flywheel.analysis.decide.words import frozen, is_korean, say
 from flywheel.analysis.loops.independent import Link
 from flywheel.analysis.loops.linear import Floats, stamp_of
+from flywheel.analysis.loops.naming import each
 from flywheel.analysis.loops.scores import velocities
 from flywheel.analysis.loops.trajectory import NOISE_FLOOR, Trajectory
 from flywheel.analysis.stamp import Stamp
@@ -100,6 +101,7 @@ class Impact:
     def explain(self, language: str = "en") -> str:
         """Which path bends the stock when, with numbers."""
         korean = is_korean(language)
+        unit = self.stamp.time_unit
         longest = sorted(self.periods, key=lambda p: p[0] - p[1])[:2]
         said = []
         for since, until, who in sorted(longest):
@@ -113,19 +115,22 @@ class Impact:
             inside = (self.times >= since) & (self.times <= until)
             first = max(who, key=lambda n: float(np.abs(self.impacts[n, inside]).mean()))
             mean = float(self.impacts[first, inside].mean())
+            outside = self.paths[first] == OUTSIDE
             path = " -> ".join(self.paths[first])
+            if outside:
+                path = "바깥" if korean else "from outside (time, data)"
             if korean:
                 way = "직선에서 벗어나게 가속" if mean > 0 else "정지 쪽으로 감속"
                 said.append(
-                    f"{since:g}~{until:g}에는 경로 「{path}」(평균 {say(mean)}/시간 단위) 등 "
+                    f"{since:g}~{until:g}에는 경로 「{path}」(평균 {each(unit, 'ko')} {say(mean)}) 등 "
                     f"{len(who)}개 경로가 「{self.stock}」의 곡선을 지배하며 {way}합니다."
                 )
             else:
                 way = "speeds it up" if mean > 0 else "slows it down"
-                others = f" and {len(who) - 1} more" if len(who) > 1 else ""
+                more = f" (with {len(who) - 1} more of its sign)" if len(who) > 1 else ""
                 said.append(
-                    f"From {since:g} to {until:g} the path {path}{others} bends {self.stock}: "
-                    f"it {way} by {say(abs(mean))} per unit of time on average."
+                    f"From {since:g} to {until:g} the path {path}{more} bends {self.stock}: it {way} "
+                    f"at a rate of {say(abs(mean))} {each(unit)} on average."
                 )
         return " ".join(said)
 

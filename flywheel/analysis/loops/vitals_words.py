@@ -25,7 +25,8 @@ def in_english(v: Vitals) -> str:
     )
     told = [
         f"At {v.at:g} the core of {len(v.core)} stocks behind {subject(v.stamp, 'en')} {state}; its "
-        f"overall gain within {lasting(v.patience, unit)} X if v.spins else 'does not spin'}."
+        f"overall gain within {lasting(v.patience, unit)} is {say(v.gain)} against a break-even of "
+        f"1, so it {'spins' if v.spins else 'does not spin'}."
     ]
     if v.loops:
         best = v.loops[0]

@@ -127,7 +127,7 @@ def test_too_many_paths_are_said_to_be_incomplete() -> None:
 
 def test_words_carry_numbers_and_mistakes_are_named() -> None:
     found = of(PAIR, "y")
-    assert "per unit of time" in found.explain()
+    assert "at a rate of" in found.explain()
     assert found.explain("ko").endswith("합니다.")
     assert list(found.frame.columns) == ["path", "mean_size", "mean", "dominates"]
     assert repr(found) == "<impact on y: 3 paths, 97 times>"
