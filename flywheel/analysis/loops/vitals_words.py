@@ -56,6 +56,10 @@ def in_english(v: Vitals) -> str:
                 f"{say(float(b.gain[-1]))}; now it is {say(b.gain_now)}, and the effect is "
                 f"{say(float(b.effect[-1]))}."
             )
+        if not b.control.exclusive:
+            told.append(
+                f"The loop was turned by {b.control.dial}, which {b.control.count - 1} other loops share."
+            )
     return " ".join(told)
 
 
@@ -104,6 +108,11 @@ def in_korean(v: Vitals) -> str:
             f"{say(float(b.gain[-1]))}이며, 현재 이득은 {say(b.gain_now)}, "
             f"효과는 {say(float(b.effect[-1]))}입니다."
         )
+        if not b.control.exclusive:
+            told.append(
+                f"루프의 세기는 다른 루프 {b.control.count - 1}개와 함께 쓰는 연결 "
+                f"「{b.control.dial}」로 조절했습니다."
+            )
     return " ".join(told)
 
 
