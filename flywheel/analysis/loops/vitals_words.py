@@ -58,7 +58,8 @@ def in_english(v: Vitals) -> str:
             )
         if not b.control.exclusive:
             told.append(
-                f"The loop was turned by {b.control.dial}, which {b.control.count - 1} other loops share."
+                f"The loop was turned by {b.control.dial}, which {b.control.count - 1} other loops "
+                "share."
             )
     return " ".join(told)
 
