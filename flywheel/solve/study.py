@@ -422,16 +422,27 @@ class Study:
 
     def scaled(self, variables: Sequence[str]) -> Study:
         """The same study in which variables can be made larger: inputs ``NAME@scale``."""
-        wanted = [self.spelled(name) for name in variables]
+        wanted = [self._equation(name) for name in variables]
         system = dials.scale(self.system, wanted)
         return self._with(system, [dials.scale_input(name) for name in wanted])
 
     def raised(self, tables: Sequence[str] | None = None) -> Study:
         """The same study in which tables can be raised between their points: ``NAME@bin:n``."""
-        wanted = None if tables is None else [self.spelled(name) for name in tables]
+        known = {key(one.name): one.name for one in self.system.lookups}
+        for name in tables or ():
+            if key(name) not in known:
+                raise unknown_name(name, "table", known.values(), f"model {self.model.name}")
+        wanted = None if tables is None else [known[key(name)] for name in tables]
         system = dials.bins(self.system, wanted)
         new = [name for name in system.inputs if name not in self.system.inputs]
         return self._with(system, new)
+
+    def _equation(self, name: str) -> str:
+        """A variable with an equation, as it is declared."""
+        spelled = self.spelled(name)
+        if not any(one.name == spelled for one in self.system.equations):
+            raise UsageError(f"{spelled} has no equation that could be made larger")
+        return spelled
 
     def seeing(
         self,
@@ -442,7 +453,14 @@ class Study:
 
         ``scales``: per source the mean, standard deviation, smoothing time and first value.
         """
-        wanted = [(self.spelled(a), self.spelled(b)) for a, b in links]
+        wanted = [(self.spelled(a), self._equation(b)) for a, b in links]
+        for source, _ in wanted:
+            _, sd, delay, _ = scales[source]
+            if not (sd > 0 and delay > 0):
+                raise UsageError(
+                    f"a link from {source} needs a standard deviation and a smoothing time greater "
+                    f"than 0, not {sd:g} and {delay:g}"
+                )
         system = dials.see(self.system, wanted, scales)
         return self._with(system, [dials.see_input(*pair) for pair in wanted])
 
