@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from flywheel.analysis.sensitivity import chaos, methods, morris
-from flywheel.analysis.sensitivity.design import Array, radial
+from flywheel.analysis.sensitivity.design import Array, Distribution, radial
 from flywheel.analysis.sensitivity.methods import Found, Work
 from flywheel.analysis.sensitivity.ranges import Range, ranges_of
 from flywheel.analysis.sensitivity.table import Method, OverTime, Sensitivity
@@ -75,7 +75,7 @@ def sensitivity(
     if chosen == "auto":
         if len(inputs) > MANY:
             fixed = _put_aside(work)
-        found = _auto(work)
+        found = _auto(work, inputs, fixed)
     else:
         found = methods.BY_NAME[chosen](work)
     return _table(work, found, str(method), fixed, variables)
@@ -124,25 +124,19 @@ def _put_aside(work: Work) -> dict[str, float]:
         )
     except UsageError:  # so many runs fail that some input is unknown: nothing can be put aside
         return {}
-    if work.tail().heavy:  # beside an explosion everything else looks small
-        return {}
     small = effects.negligible
     with np.errstate(invalid="ignore", divide="ignore"):
         most = (effects.mu_star + effects.mu_star_half) / np.nanmax(effects.mu_star, axis=0)
     names = list(work.inputs)
     aside = {names[j]: float(np.nanmax(most[j])) for j in np.flatnonzero(small)}
     if aside:
-        work.keep(name for name in names if name not in aside)
+        work.keep({name: range_ for name, range_ in work.inputs.items() if name not in aside})
     return aside
 
 
-def _auto(work: Work) -> Found:
+def _auto(work: Work, inputs: Mapping[str, Distribution], fixed: dict[str, float]) -> Found:
+    """Polynomial, sampling or slices; the last takes back into ``work`` what was put aside."""
     gate = None
-    early = work.tail()
-    if early.heavy and (work.left is None or work.left >= methods.SOBOL_POINTS[0]):
-        found = methods.by_slices(work)
-        found.tail = early
-        return found
     if work.d <= MANY and (work.left is None or work.left >= 4 * (work.d + 1)):
         # Sampling needs this many runs at least; a polynomial that fails must leave them.
         sample = methods.SOBOL_POINTS[0] // 4 * (work.d + 2)
@@ -154,7 +148,11 @@ def _auto(work: Work) -> Found:
             return smooth
     found = methods.by_sobol(work)
     if found.tail is not None and (work.left is None or work.left >= methods.SOBOL_POINTS[0]):
-        tail, found = found.tail, methods.by_slices(work)
+        tail = found.tail
+        if fixed:  # beside an explosion everything else looked small: nothing stays put aside
+            work.keep(inputs)
+            fixed.clear()
+        found = methods.by_slices(work)
         found.tail = tail
     found.gate = gate
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,9 +76,9 @@ class Work:
         """Runs still allowed; None without a limit."""
         return None if self.limit is None else self.limit - self.runs
 
-    def keep(self, names: Iterable[str]) -> None:
-        """Goes on with some of the inputs; what was said about failures so far starts again."""
-        self.inputs = {name: self.inputs[name] for name in names}
+    def keep(self, inputs: Mapping[str, Distribution]) -> None:
+        """Goes on with other inputs; what was said about failures so far starts again."""
+        self.inputs = dict(inputs)
         self.reasons.clear()
         self.design, self.outcomes = np.empty((0, self.d)), np.empty((0, self.outcomes.shape[1]))
 

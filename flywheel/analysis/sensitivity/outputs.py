@@ -40,7 +40,7 @@ def sound(y: Array) -> NDArray[np.bool_]:
 
     An output that has no value in any run says nothing about single runs and is left out.
     """
-    flat = y.reshape(len(y), -1)
+    flat = y.reshape(len(y), math.prod(y.shape[1:]))
     finite = np.isfinite(flat)
     judged = finite.any(axis=0)
     return np.asarray(finite[:, judged].all(axis=1) & judged.any())
@@ -110,17 +110,19 @@ def failures(
 ) -> Failures:
     """Counts the failed runs and locates them: ``x`` (n, d) inputs, ``good`` (n,) soundness.
 
-    The comparison is Mann and Whitney's rank test, which no single extreme value can sway.
+    The comparison is Mann and Whitney's rank test, which no single extreme value can sway. Designs
+    repeat an input's values over many runs (a Saltelli block has two); each value counts once.
     """
     bad = ~good
     if not bad.any() or not good.any():
         return Failures(len(x), int(bad.sum()), (), tuple(reasons))
     many, few = int(good.sum()), int(bad.sum())
-    error = math.sqrt((many + few + 1) / (12 * many * few))
     found = []
     for j, name in enumerate(names):
         level = ranks(x[:, j])
         odds = (level[bad].sum() - few * (few + 1) / 2) / (few * many)
+        own, others = (len(np.unique(x[side, j])) for side in (bad, good))
+        error = math.sqrt((own + others + 1) / (12 * own * others))
         if abs(odds - 0.5) > _BAND * error:
             found.append(Shift(name, _spread(x[bad, j]), _spread(x[good, j]), float(odds)))
     found.sort(key=lambda shift: -abs(shift.odds - 0.5))

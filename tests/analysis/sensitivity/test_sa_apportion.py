@@ -86,12 +86,12 @@ def test_many_inputs_are_screened_first() -> None:
 
 
 def test_beside_explosions_nothing_is_put_aside() -> None:
-    text = linear(24).replace("24 * x24", "if(x24 > 1.9, exp(400 * (x24 - 1.9)), 0)")
+    text = linear(24).replace("24 * x24", "0.001 * x24 + if(x22 + x23 > 3.95, 1e9, 0)")
     found = sensitivity(Study(fw.parse(text), "y"))
     assert found.method == "given"
     assert not found.fixed
     assert len(found.parameters) == 24
-    assert found.tail.shifts[0].name == "x24"
+    assert {shift.name for shift in found.tail.shifts} <= {"x22", "x23"}
 
 
 KINK = """model kink

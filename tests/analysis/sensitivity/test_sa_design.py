@@ -128,6 +128,16 @@ def test_failures_at_random_are_not_blamed_on_an_input() -> None:
     assert failures(x, good, list("abcde")).shifts == ()
 
 
+def test_values_that_a_design_repeats_are_no_evidence() -> None:
+    # Three blocks fail as a whole, wherever they lie: 30 runs, but three values of each input.
+    blamed = 0
+    for seed in range(50):
+        blocks = np.repeat(latin_hypercube(50, 3, seed), 10, axis=0)
+        good = np.arange(500) >= 30
+        blamed += len(failures(blocks, good, list("abc")).shifts)
+    assert blamed == 0
+
+
 def test_an_output_that_never_has_a_value_fails_no_run() -> None:
     y = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan]])
     np.testing.assert_array_equal(sound(y), [True, True, False])
