@@ -46,11 +46,11 @@ class Arrow:
 def shown(model: Model, view: str) -> tuple[str, ...]:
     """The variables of a view, in the order of the file."""
     variables = [name for name in model.variables if name not in model.data]
-    if view == "all" or not model.loops:
+    if view == "all" or not model.declared_loops:
         return tuple(variables)
     follow: dict[str, set[str]] = {}
     lead: dict[str, set[str]] = {}
-    for loop in model.loops.values():
+    for loop in model.declared_loops.values():
         for source, target in _steps(loop):
             follow.setdefault(source, set()).add(target)
             lead.setdefault(target, set()).add(source)
@@ -89,10 +89,10 @@ def arrows(
                 tuple(dict.fromkeys((*known.loops, *((loop,) if loop else ())))),
             )
 
-    for loop in model.loops.values():
+    for loop in model.declared_loops.values():
         for path in _legs(loop, visible):
             add(path, loop.name)
-    if view == "all" or not model.loops:
+    if view == "all" or not model.declared_loops:
         for source, target in signs:
             if source in visible and target in visible and (source, target) not in found:
                 add((source, target), "")
@@ -122,7 +122,7 @@ def elements(
     names = shown(model, view)
     spots = _places(model, names, view)
     loops_of = {
-        name: [loop.name for loop in model.loops.values() if name in loop.path] for name in names
+        name: [loop.name for loop in model.declared_loops.values() if name in loop.path] for name in names
     }
     nodes = []
     for name in names:
@@ -148,7 +148,7 @@ def elements(
         flow = source if source in model.flows else target
         stock = target if flow == source else source
         gains = flow in model.stocks[stock].gains
-        loops = [loop.name for loop in model.loops.values() if (flow, stock) in set(_steps(loop))]
+        loops = [loop.name for loop in model.declared_loops.values() if (flow, stock) in set(_steps(loop))]
         edges += [
                 {
                     "data": {

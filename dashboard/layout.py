@@ -519,7 +519,7 @@ def _middle(library: Library, model: Model, state: State) -> Any:
                                     {"value": "loops", "label": say("view_loops", language)},
                                     {"value": "all", "label": say("view_all", language)},
                                 ],
-                                className="hidden" if not model.loops else "",
+                                className="hidden" if not model.declared_loops else "",
                             ),
                             html.Button(
                                 say("fit", language), className="quiet", type="button",
@@ -573,7 +573,7 @@ def _stages(model: Model, language: str) -> Any:
 
 def _loops(model: Model, state: State) -> Any:
     language = state.language
-    if not model.loops:
+    if not model.declared_loops:
         return html.P(say("no_loops", language), className="hint loops")
     return html.Div(
         className="loops",
@@ -602,7 +602,7 @@ def _loops(model: Model, state: State) -> Any:
                             }
                         ),
                     )
-                    for name, loop in model.loops.items()
+                    for name, loop in model.declared_loops.items()
                 ],
             ),
             html.P(say("loop_hint", language), id="loop-said", className="loop-said"),
@@ -611,7 +611,7 @@ def _loops(model: Model, state: State) -> Any:
 
 
 def _loop_help(model: Model, name: str, language: str) -> str:
-    loop = model.loops[name]
+    loop = model.declared_loops[name]
     kind = "balancing" if diagram.polarity(loop) == "B" else "reinforcing"
     path = " → ".join(
         model.variables[one].text(language)[0] if one in model.variables else one
@@ -773,7 +773,7 @@ def meta(library: Library, state: State) -> dict[str, Any]:
         "charts": list(charts.default_variables(model)),
         "outcomes": {name: one.measure for name, one in model.outcomes.items()},
         "scenarios": {name: _touched(model, name) for name in model.scenarios},
-        "loops": {name: diagram.polarity(loop) for name, loop in model.loops.items()},
+        "loops": {name: diagram.polarity(loop) for name, loop in model.declared_loops.items()},
         "state": {
             "model": state.model,
             "scenario": state.scenario,

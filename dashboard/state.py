@@ -79,7 +79,7 @@ def read(
     theme = given.get("theme", "")
     view = given.get("view", "loops")
     scenario = _named(given.get("scenario", ""), model.scenarios, "link_scenario", problems)
-    loop = _named(given.get("loop", ""), model.loops, "link_loop", problems)
+    loop = _named(given.get("loop", ""), model.declared_loops, "link_loop", problems)
 
     spelling = {key(p): p for p in model.params}
     moved: dict[str, float] = {}

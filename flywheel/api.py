@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flywheel import model as _model
 from flywheel.analysis.assess import Assessment as _Assessment
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from flywheel.checks.reality import CheckResult
     from flywheel.rules import Rules
     from flywheel.stages import StageMeter
+    from flywheel.studies import (
+        Allocation,
+        Dip,
+        Leverage,
+        LoopLedger,
+        LoopsThatMatter,
+        Sensitivity,
+        Study,
+    )
 
 __all__ = [
     "Assessment", "CheckReport", "Model", "Run", "assess", "chain_names", "load", "model_names", "parse",
@@ -140,6 +149,116 @@ class Model(_model.Model):
         from flywheel.rules import compare
 
         return compare(self, at=at, scenario=scenario, seed=seed)
+
+    def study(
+        self,
+        outcome: str,
+        horizons: float | Sequence[float] | None = None,
+        *,
+        since: float | None = None,
+        method: str = "rk4",
+        scenario: str | None = None,
+        overrides: Mapping[str, float] | None = None,
+        seed: int = 0,
+        step: float | None = None,
+        stop: float | None = None,
+        watch: Sequence[str] = (),
+    ) -> Study:
+        """An outcome (or a variable) at horizons, to be asked what moves it.
+
+        ``horizons`` are durations in the model's unit of time from ``since`` (the start of the run by
+        default), from when on levers are pulled and parameters moved; without them the outcome is
+        taken as it is declared. The other arguments make the baseline, as in ``run``.
+
+        Raises UnknownNameError and UsageError for arguments that make no sense.
+        """
+        from flywheel.studies import Study
+
+        return Study(
+            self, outcome, horizons, since=since, method=method, scenario=scenario,
+            overrides=overrides, seed=seed, step=step, stop=stop, watch=watch,
+        )  # fmt: skip
+
+    def loops_that_matter(self, **options: Any) -> LoopsThatMatter:
+        """Which feedback loops carry the change of a run, over time (Schoenberg et al. 2020, 2023).
+
+        Options: ``convention`` (last, as Stella; first; shapley; continuous), ``method``, ``scenario``,
+        ``overrides``, ``start``, ``stop``, ``step``, ``save``, ``seed``, ``limit``, ``seconds``.
+        """
+        from flywheel.analysis.loops.front import loops_that_matter
+        from flywheel.results import shown
+        from flywheel.studies import LoopsThatMatter
+
+        return shown(LoopsThatMatter, loops_that_matter(self, **options))
+
+    def leverage(
+        self, outcome: str, horizons: float | Sequence[float] | None = None, **options: Any
+    ) -> Leverage:
+        """Where to push for an outcome: ``study(outcome, horizons, …).leverage()``."""
+        return self.study(outcome, horizons, **options).leverage()
+
+    def loops(
+        self,
+        outcome: str | None = None,
+        horizons: float | Sequence[float] | None = None,
+        **options: Any,
+    ) -> LoopLedger | LoopsThatMatter:
+        """The loops behind the curves; for an outcome the ledger of share, knock-out and gain."""
+        if outcome is None:
+            if horizons is not None:
+                raise UsageError("horizons are those of an outcome: name it too")
+            return self.loops_that_matter(**options)
+        return self.study(outcome, horizons, **options).ledger()
+
+    def sensitivity(
+        self,
+        outcome: str,
+        horizons: float | Sequence[float] | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        runs: int | None = None,
+        **options: Any,
+    ) -> Sensitivity:
+        """Where the spread of an outcome comes from: ``study(…).sensitivity(parameters)``."""
+        return self.study(outcome, horizons, **options).sensitivity(parameters, runs=runs)
+
+    def dip(
+        self,
+        lever: str,
+        outcome: str | None = None,
+        horizons: float | Sequence[float] | None = None,
+        **options: Any,
+    ) -> Dip:
+        """What a lever does over time to an outcome: ``study(outcome, …).dip(lever)``.
+
+        Without an outcome, the model's first total over the whole run, else its first outcome.
+        """
+        return self.study(self._main(outcome), horizons, **options).dip(lever)
+
+    def allocate(
+        self,
+        budget: float | Sequence[float],
+        outcome: str | None = None,
+        horizons: float | Sequence[float] | None = None,
+        *,
+        periods: int | Sequence[float] = 1,
+        **options: Any,
+    ) -> Allocation:
+        """The best use of a budget for an outcome: ``study(outcome, …).allocate(budget)``.
+
+        Without an outcome, the model's first total over the whole run, else its first outcome.
+        """
+        study = self.study(self._main(outcome), horizons, **options)
+        return study.allocate(budget, periods=periods)
+
+    def _main(self, outcome: str | None) -> str:
+        """The outcome that is meant where none is named."""
+        if outcome is not None:
+            return outcome
+        whole = [o for o in self.outcomes.values() if o.measure == "total" and o.until is None]
+        for one in (*whole, *self.outcomes.values()):
+            return one.name
+        raise UsageError(f"{self.name} declares no outcome: name a variable")
 
     def plot(
         self, names: Sequence[str] | None = None, *, language: str = "en", dark: bool = False

@@ -153,7 +153,7 @@ class Model:
         return self._of(Scenario)
 
     @cached_property
-    def loops(self) -> Mapping[str, Loop]:
+    def declared_loops(self) -> Mapping[str, Loop]:
         return self._of(Loop)
 
     @cached_property
@@ -236,7 +236,7 @@ class Model:
                 (self.flows, "flows"),
                 (self.auxes, "auxiliaries"),
                 (self.params, "parameters"),
-                (self.loops, "loops"),
+                (self.declared_loops, "loops"),
             ]
         )
         return f"<model {self.name}: {counts}>"

@@ -7,11 +7,13 @@ from html import escape
 
 from flywheel.analysis.assess import Assessment
 from flywheel.analysis.questions import QUESTIONS
+from flywheel.brief import brief
 from flywheel.errors import Finding
 from flywheel.figures.lines import exactness
 from flywheel.figures.numbers import outcome_unit, quantity, rounded
 from flywheel.figures.theme import LIGHT
 from flywheel.model import Model, Param
+from flywheel.results import Shown
 from flywheel.solve.run import Run
 
 _MANY = 60
@@ -25,7 +27,7 @@ def model_html(model: Model) -> str:
         for group, word in (
             (model.stocks, "stocks"), (model.flows, "flows"), (model.auxes, "auxiliaries"),
             (model.tables, "tables"), (model.data, "data series"), (model.params, "parameters"),
-            (model.loops, "loops"), (model.levers, "levers"), (model.scenarios, "scenarios"),
+            (model.declared_loops, "loops"), (model.levers, "levers"), (model.scenarios, "scenarios"),
             (model.outcomes, "outcomes"), (model.checks, "checks"),
         )
         if group
@@ -115,6 +117,21 @@ def assessment_html(assessment: Assessment) -> str:
         f"<b>{escape(chain.text())}</b>",
         _table(heads, rows),
         f"<div>{escape(assessment.explain())}</div>",
+    ]
+    return f"<div>{''.join(parts)}</div>"
+
+
+def result_html(result: Shown) -> str:
+    """What a result says in sentences, its first rows, and its receipt."""
+    table = brief(result)
+    rows = [[escape(cell) for cell in row] for row in table.rows]
+    more = f"and {table.more} more rows; all are in .frame" if table.more else ""
+    stamp = getattr(result, "stamp", None)
+    parts = [
+        f"<div>{escape(result.explain())}</div>",
+        _table(table.heads, rows),
+        _quiet(more) if more else "",
+        _quiet(str(stamp)) if stamp is not None else "",
     ]
     return f"<div>{''.join(parts)}</div>"
 

@@ -254,7 +254,7 @@ def _logic(model: Model) -> Logic:
     told = [*variables, *_own_params(model), *model.outcomes.values()]
     knots = {name for part in components(graph(model)) for name in part}
     feedback = [name for name in model.stocks if name in knots]
-    named = {name for loop in model.loops.values() for name in loop.path}
+    named = {name for loop in model.declared_loops.values() for name in loop.path}
     return Logic(
         names=len(told),
         labelled=sum(bool(d.label) for d in told),
@@ -262,7 +262,7 @@ def _logic(model: Model) -> Logic:
         explained=sum(bool(d.doc) for d in variables),
         feedback=len(feedback),
         looped=sum(name in named for name in feedback),
-        loops=len(model.loops),
+        loops=len(model.declared_loops),
     )
 
 

@@ -500,7 +500,7 @@ def test_a_new_model_is_sound_tidy_and_runs(flywheel: Run, template: str) -> Non
     model = fw.load("my_model.fly")
     assert model.name == "my_model"
     assert model.outcomes
-    assert model.loops
+    assert model.declared_loops
     assert model.checks
     assert "NAME" not in Path("my_model.fly").read_text()
 

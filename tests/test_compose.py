@@ -96,7 +96,7 @@ def test_without_bindings_a_module_runs_as_it_does_alone() -> None:
 
 def test_loops_through_what_is_gone_go_with_it_and_checks_stay_behind() -> None:
     model = host()
-    assert list(model.loops) == ["ads.R2"]
+    assert list(model.declared_loops) == ["ads.R2"]
     assert not model.checks
     assert not model.observes
     assert list(host(bound=False).loops) == ["ads.R1", "ads.R2"]

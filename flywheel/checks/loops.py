@@ -21,12 +21,12 @@ def check_loops(model: Model, strict: bool = False) -> tuple[Finding, ...]:
     that it is of the other kind). What equations cannot tell, ``reality.loop_polarity`` measures.
     ``strict`` changes nothing here.
     """
-    if not model.loops:
+    if not model.declared_loops:
         return ()
     whole = graph(model)
     signs = {(link.source, link.target): link.sign for link in links(model)}
     findings: list[Finding] = []
-    for loop in model.loops.values():
+    for loop in model.declared_loops.values():
         before = len(findings)
         findings += _path(model, loop, whole)
         findings += _name(loop)

@@ -375,7 +375,7 @@ def loop_polarity(model: Model, run: Run) -> tuple[Finding, ...]:
     """
     findings = []
     for measured in polarities(model, run):
-        loop = model.loops[measured.loop]
+        loop = model.declared_loops[measured.loop]
         wanted = {"+": 1, "-": -1}.get(declared_sign(loop))
         if wanted is not None:
             findings += _compare(loop, measured, wanted)
@@ -396,7 +396,7 @@ def polarities(model: Model, run: Run) -> tuple[Polarity, ...]:
     whole = graph(model)
     loops = [
         loop
-        for loop in model.loops.values()
+        for loop in model.declared_loops.values()
         if len(loop.path) > 1
         and loop.path[0] == loop.path[-1]
         and all(b in whole.get(a, ()) for a, b in pairwise(loop.path))

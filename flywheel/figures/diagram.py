@@ -64,7 +64,7 @@ def shown_names(model: Model) -> tuple[str, ...]:
     )
     if len(drawn) <= _FEW:
         return drawn or tuple(model.variables)
-    on_loops = {key(name) for loop in model.loops.values() for name in loop.path}
+    on_loops = {key(name) for loop in model.declared_loops.values() for name in loop.path}
     wanted = on_loops | {key(name) for name in (*model.stocks, *model.flows)}
     return tuple(name for name in drawn if key(name) in wanted)
 
@@ -308,7 +308,7 @@ def loop_pairs(model: Model) -> dict[tuple[str, str], tuple[str, ...]]:
     """Each link on a named loop, with the loops that it lies on."""
     spelled = {key(name): name for name in model.variables}
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for name, loop in model.loops.items():
+    for name, loop in model.declared_loops.items():
         path = [spelled.get(key(one), one) for one in loop.path]
         for pair in pairwise(path):
             found[pair] = (*found.get(pair, ()), name)

@@ -187,33 +187,6 @@ def expression(graph: Graph, expr: Expr, read: Read, lookups: Container[str]) ->
     return node(expr)
 
 
-def lower_expr(
-    graph: Graph, expr: Expr, read: Read, lookups: Mapping[str, object] | None = None
-) -> int:
-    """The node of an expression of the small vocabulary of ``system``, names read by ``read``."""
-    match expr:
-        case Number(value=value):
-            return graph.const(value)
-        case Name(name=name):
-            return read(name)
-        case Unary(op=op, operand=operand):
-            node = lower_expr(graph, operand, read, lookups)
-            return graph.add("neg" if op == "-" else "not", node)
-        case Binary(op=op, left=left, right=right):
-            first = lower_expr(graph, left, read, lookups)
-            return graph.add(_BINARY[op], first, lower_expr(graph, right, read, lookups))
-        case Call(function=function, args=args):
-            nodes = [lower_expr(graph, arg, read, lookups) for arg in args]
-            if lookups is not None and function in lookups:
-                return graph.add("lookup", *nodes, data=function)
-            if function in ("min", "max"):
-                found = nodes[0]
-                for other in nodes[1:]:
-                    found = graph.add(function, found, other)
-                return found
-            return graph.add(function, *nodes)
-
-
 class _Lowering:
     """Translates names and expressions to nodes, during the run and at its start."""
 
@@ -328,7 +301,7 @@ class _Lowering:
 
     def node(self, expr: Expr, read: Read) -> int:
         """The node of an expression, names read by ``read``."""
-        return lower_expr(self.graph, expr, read, self.lookups)
+        return expression(self.graph, expr, read, self.lookups)
 
     # What matters ------------------------------------------------------------------------------
 

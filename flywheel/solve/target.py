@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from flywheel.errors import UsageError, unknown_name
 from flywheel.expr import Name, key, names
 from flywheel.kernel.derivative import reverse
-from flywheel.kernel.ir import Graph, lower_expr
+from flywheel.kernel.ir import Graph, expression
 from flywheel.kernel.vectorised import compute, schedule
 from flywheel.model import Model, Outcome, as_number
 from flywheel.solve.outcomes import Recipe, crossing, is_met, recipes
@@ -220,7 +220,7 @@ class Target:
         def leaf(name: str) -> int:
             return leaves.setdefault(name, graph.intern("input", (), len(leaves)))
 
-        root = lower_expr(graph, outcome.expr, leaf)
+        root = expression(graph, outcome.expr, leaf, ())
         parts = {
             name: self._read(self.recipes[name], values, params, end, derive)
             for name in leaves

@@ -246,7 +246,7 @@ def test_loops_that_are_not_so(path: str, code: str, hint: str) -> None:
 
 def test_loops_of_a_model_made_by_hand() -> None:
     model = parse(SOUND)
-    loop = model.loops["R1"]
+    loop = model.declared_loops["R1"]
     open_end = _replaced(model, dataclasses.replace(loop, path=("customers", "joining")))
     assert [f.code for f in check_loops(open_end)] == ["loop-not-closed"]
     unknown_kind = dataclasses.replace(

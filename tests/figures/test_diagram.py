@@ -92,7 +92,7 @@ def test_large_pictures_show_stocks_flows_and_loops_only() -> None:
     model = fw.load("core_flywheel")
     shown = set(shown_names(model))
     assert set(model.stocks) | set(model.flows) <= shown
-    on_loops = {name for loop in model.loops.values() for name in loop.path}
+    on_loops = {name for loop in model.declared_loops.values() for name in loop.path}
     assert shown == set(model.stocks) | set(model.flows) | on_loops
     kept = {(a.source, a.target) for a in drawn(model)}
     assert set(loop_pairs(model)) <= kept, "every link of a named loop is drawn"

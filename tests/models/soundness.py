@@ -25,7 +25,7 @@ def assert_told_in_both_languages(model: Model) -> None:
         *model.outcomes.values(),
         *model.levers.values(),
         *model.scenarios.values(),
-        *model.loops.values(),
+        *model.declared_loops.values(),
         *(model.params[lever.param] for lever in model.levers.values()),
     ):
         assert declaration.label, declaration.name

@@ -145,9 +145,9 @@ def _described(
 ) -> Iterator[LoopThatMatters]:
     """Each kept loop with its name: the model's own where it declares the loop."""
     order = {name: place for place, name in enumerate(model.variables)}
-    declared = {_turned(loop.path[:-1], order): loop for loop in model.loops.values()}
+    declared = {_turned(loop.path[:-1], order): loop for loop in model.declared_loops.values()}
     signs = [polarity(shares) for shares in shared.shares]
-    taken = {key(loop.name) for loop in model.loops.values()}
+    taken = {key(loop.name) for loop in model.declared_loops.values()}
     names = named(signs, taken)
     for row, (nodes, sign, name) in enumerate(zip(loops, signs, names, strict=True)):
         turned = _turned(nodes, order)

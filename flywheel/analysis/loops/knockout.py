@@ -1,7 +1,7 @@
 """What if this loop were off: knock-outs, behavioural dominance, shadow loops.
 
 A loop is switched off by its control link, the link of it that the fewest loops share, which is held
-at its value at the start of the run (dial -1, over the whole run). Where that link belongs to other
+from the study's ``since`` on at its value of that moment (dial -1). Where that link belongs to other
 loops too, these are off as well, and the result says so. The cut's effect on the outcome is a finite
 difference of two runs and takes every compensation by other loops into account.
 
@@ -248,8 +248,7 @@ def knock_out(
     rows[1:] = CUT * np.eye(len(links))
     dialled = study.dialled(links=links)
     dials = [link_input(*link) for link in links]
-    start = float(study.grid.start)
-    members = dialled.run(dials, rows, since=start)
+    members = dialled.run(dials, rows)
     baseline, single = members.outcomes[0], members.outcomes[1:]
     columns = members.column(watched)
     times = np.asarray(study.times, dtype=float)
@@ -263,7 +262,7 @@ def knock_out(
         both = np.zeros((len(pairs), len(links)))
         for row, (a, b) in enumerate(pairs):
             both[row, [of[a], of[b]]] = CUT
-        together = dialled.run(dials, both, since=start)
+        together = dialled.run(dials, both)
         bent = _patterns(times, together.column(watched)) != patterns[0]
         broken = {failure.member for failure in together.failures}
         alone = (patterns[own] != patterns[0]).mean(axis=1)

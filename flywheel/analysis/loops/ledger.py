@@ -317,10 +317,12 @@ class _Gains:
 
 
 def _grown(study: Study, name: str, until: float) -> float:
-    """How many times its size of the start a variable is at a time; infinite from 0."""
+    """How many times its size at ``since`` a variable is at a time; infinite from 0."""
     values = study.column(name)
-    last = float(values[int(np.abs(study.times - until).argmin())])
-    return abs(last / float(values[0])) if values[0] else math.inf if last else 1.0
+    first, last = (
+        float(values[int(np.abs(study.times - t).argmin())]) for t in (study.since, until)
+    )
+    return abs(last / first) if first else math.inf if last else 1.0
 
 
 def _row(

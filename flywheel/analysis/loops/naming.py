@@ -17,7 +17,7 @@ def declared_loops(model: Model) -> dict[Loop, Declared]:
     """The model's own loops by their path, turned to its first name in the alphabet."""
     spelt = {key(name): name for name in model.variables}
     found: dict[Loop, Declared] = {}
-    for loop in model.loops.values():
+    for loop in model.declared_loops.values():
         path = [spelt.get(key(name), name) for name in loop.path]
         if len(path) > 1 and path[0] == path[-1]:
             found[canonical(path[:-1])] = loop

@@ -31,7 +31,7 @@ class Evidence:
     ``share`` its mean share (of 1), ``largest`` that of the loop with the largest one, ``rivals`` the
     loops it competes with, ``shares`` (T,) over ``times``. ``effect`` is the relative effect of its
     absence on ``outcome``, known at time ``until``. ``shared`` other loops run through its control
-    link ``dial``, whose source becomes ``grown`` times what it was at the start. ``own`` marks a
+    link ``dial``, whose source becomes ``grown`` times what it was when cut. ``own`` marks a
     stock's own drain or adjustment. ``order`` counts the stocks on the loop, ``rate`` is the growth
     rate of the leading mode (NaN if there is none).
     """
@@ -158,9 +158,9 @@ def _much_effect(one: Evidence) -> tuple[str, str, str]:
     if one.grown > GROWN:
         return (
             "frozen",
-            f"cut, {one.dial} stays at its value of the start, which grew to {say(one.grown)} times "
+            f"cut, {one.dial} stays at its value of that moment, which grew to {say(one.grown)} times "
             "that: the effect is of the size never reached, not of the feedback alone",
-            f"끊으면 「{one.dial}」 연결이 시작 시점의 값에 머무는데 그 값은 {say(one.grown)}배가 "
+            f"끊으면 「{one.dial}」 연결이 그 시점의 값에 머무는데 그 값은 {say(one.grown)}배가 "
             "되었으므로, 효과에는 되먹임뿐 아니라 도달하지 못한 규모가 들어 있습니다",
         )
     return (

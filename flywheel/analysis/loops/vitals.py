@@ -286,7 +286,7 @@ def break_even(
 ) -> BreakEven:
     """Turns a loop's control link until changing a parameter by a fraction neither gains nor loses.
 
-    Both hold from the start of the run. The loop is tried from cut (dial -1) to five times as
+    Both hold from the study's ``since`` on. The loop is tried from cut (dial -1) to five times as
     strong; the break-even nearest to what it is now is sought by repeated grids of runs. ``gain`` is
     the loop's gain now; a loop that runs through its control link once has (1 + dial) times it.
 
@@ -299,12 +299,12 @@ def break_even(
     param = known[key(param)]
     (control,) = control_links([canonical(loop)], universe)
     dialled = study.dialled(links=(control.link,))
-    value, start = study.base(param), float(study.grid.start)
+    value = study.base(param)
 
     def effect(dials: Array) -> Array:
         """(G, H) what the cut does to the outcome with the loop at each strength."""
         rows = np.array([[p, d] for d in dials for p in (value * (1 + by), value)])
-        found = dialled.run((param, control.dial), rows, since=start).outcomes
+        found = dialled.run((param, control.dial), rows).outcomes
         return np.asarray(found[0::2] - found[1::2])
 
     grid = np.unique(np.concatenate([np.linspace(CUT, 0, _GRID), np.linspace(0, _STRONGER, _GRID)]))

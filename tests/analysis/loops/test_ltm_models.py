@@ -236,7 +236,7 @@ def test_the_core_model_is_analysed_within_its_budget_and_explained() -> None:
     assert "1997" in english
     assert "1997" in korean
     assert korean.endswith("습니다.") or korean.endswith("닙니다.")
-    declared = {loop.name for loop in found.loops} & set(model.loops)
+    declared = {loop.name for loop in found.loops} & set(model.declared_loops)
     assert {"R1", "B1"} <= declared
     assert found.frame.shape == found.shares.T.shape
     assert list(found.table.index) == [loop.name for loop in found.loops]

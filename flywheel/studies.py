@@ -1,0 +1,142 @@
+"""A study with verbs: one outcome of one model, and everything that can be asked about it.
+
+``flywheel.solve.study.Study`` runs and differentiates; here it answers. Each answer is a frozen table
+with ``frame``, ``plot()`` and ``explain()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flywheel.analysis.decide.allocation import Allocation as _Allocation
+from flywheel.analysis.levers.dials import KINDS, Kind
+from flywheel.analysis.levers.dials import Dials as _Dials
+from flywheel.analysis.levers.dip import Dip as _Dip
+from flywheel.analysis.levers.misunderstood import Misunderstood as _Misunderstood
+from flywheel.analysis.loops.ledger import LoopLedger as _LoopLedger
+from flywheel.analysis.loops.matter import LoopsThatMatter as _LoopsThatMatter
+from flywheel.analysis.loops.vitals import Vitals as _Vitals
+from flywheel.analysis.sensitivity.table import Sensitivity as _Sensitivity
+from flywheel.results import Shown, shown
+from flywheel.solve.study import Study as _Study
+
+if TYPE_CHECKING:
+    from flywheel.analysis.sensitivity.ranges import Range
+    from flywheel.model import Lever
+    from flywheel.solve.check_gradient import GradientCheck
+
+
+class Dials(Shown, _Dials):
+    """Links, flows, tables and absent links by their leverage."""
+
+
+class Dip(Shown, _Dip):
+    """One lever over time: worse before better, or better before worse."""
+
+
+class Misunderstood(Shown, _Misunderstood):
+    """Levers by how they will be misjudged."""
+
+
+class LoopsThatMatter(Shown, _LoopsThatMatter):
+    """Loops by the part of the change that they carry."""
+
+
+class LoopLedger(Shown, _LoopLedger):
+    """Loops by share, knock-out and gain side by side."""
+
+
+class Vitals(Shown, _Vitals):
+    """Does the flywheel spin, how fast, and what remains when nobody pushes."""
+
+
+class Sensitivity(Shown, _Sensitivity):
+    """Uncertain inputs by the part of the outcome's spread that they explain."""
+
+
+class Allocation(Shown, _Allocation):
+    """A budget, spread over levers and periods."""
+
+
+class Study(_Study):
+    """An outcome at horizons, and what moves it. Made by ``Model.study``."""
+
+    def dials(self, kinds: Sequence[Kind] = KINDS, *, top: int = 10, absent: int = 10) -> Dials:
+        """The leverage of links, flows, tables and of information that nobody uses yet."""
+        from flywheel.analysis.levers.dials import structural_dials
+
+        return shown(Dials, structural_dials(self, kinds, top=top, absent=absent))
+
+    def dip(self, lever: str | Lever | None = None, **options: Any) -> Dip:
+        """What a lever does over time: depth, trough, pay-back, debt, internal rates of return.
+
+        ``lever`` is a declared one, ``"parameter=value"``, or a keyword ``parameter=value``. Options:
+        ``at``, ``until``, ``discount``, ``better`` (-1 where less is better).
+        """
+        from flywheel.analysis.levers.dip import dip
+
+        return shown(Dip, dip(self, lever, **options))
+
+    def misunderstood(
+        self, levers: Iterable[str | Lever] | None = None, **options: Any
+    ) -> Misunderstood:
+        """Which levers observers will misjudge, and to which side.
+
+        Options: ``at``, ``observed`` (their longest horizon), ``noise``, ``discount``, ``better``.
+        """
+        from flywheel.analysis.levers.misunderstood import misunderstood
+
+        return shown(Misunderstood, misunderstood(self, levers, **options))
+
+    def ledger(self, *, at: float | None = None, top: int = 12, **options: Any) -> LoopLedger:
+        """Loops by their share in the past curve and by what the outcome would be without them."""
+        from flywheel.analysis.loops.ledger import loop_ledger
+
+        return shown(LoopLedger, loop_ledger(self, at=at, top=top, **options))
+
+    def vitals(self, at: float | None = None, **options: Any) -> Vitals:
+        """Growth, gain, doubling time, momentum and break-even of the loops behind the outcome.
+
+        Options: ``pushes``, ``cut``, ``loop``, ``patience``.
+        """
+        from flywheel.analysis.loops.vitals import vitals
+
+        return shown(Vitals, vitals(self, at, **options))
+
+    def sensitivity(
+        self,
+        parameters: Iterable[str] | None = None,
+        ranges: Mapping[str, Range] | None = None,
+        method: str = "auto",
+        runs: int | None = None,
+        seed: int = 0,
+        over_time: Iterable[str] | str | None = None,
+        confidence: float = 0.95,
+    ) -> Sensitivity:
+        """How much of the outcome's spread each uncertain number explains, at every horizon."""
+        from flywheel.analysis.sensitivity.apportion import sensitivity
+
+        found = sensitivity(self, parameters, ranges, method, runs, seed, over_time, confidence)
+        return shown(Sensitivity, found)
+
+    def allocate(
+        self,
+        budget: float | Sequence[float],
+        levers: Iterable[str] | None = None,
+        periods: int | Sequence[float] = 1,
+        **options: Any,
+    ) -> Allocation:
+        """The best use of a budget over levers and periods, and what one more unit would bring.
+
+        Options: ``cost`` (linear or quadratic), ``costs``, ``horizon``, ``better``, ``starts``, ``seed``.
+        """
+        from flywheel.analysis.decide.allocate import allocate
+
+        return shown(Allocation, allocate(self, budget, levers, periods, **options))
+
+    def check_gradient(self, seed: int = 0, directions: int = 3) -> GradientCheck:
+        """Compare the exact derivatives with differences of runs, along random directions."""
+        from flywheel.solve.check_gradient import check_gradient
+
+        return check_gradient(self, seed, directions)
