@@ -29,6 +29,8 @@ Verdict = Literal["accepted", "rough", "use sampling"]
 _DEGREES = 12
 _OVERSAMPLE = 2.0
 """Runs for each term of the polynomial."""
+_TERMS = 400
+"""What needs more terms than this is no smooth function, and a solve takes their square in time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +121,13 @@ def fit(unit: Array, y: Array, degree: int, norm: float = 0.75, confidence: floa
 def best_fit(unit: Array, y: Array, confidence: float = 0.95) -> Chaos:
     """The polynomial, over degrees and q of 0.75 and 1, with the least leave-one-out error.
 
-    An index set has at most half as many terms as there are sound runs. With several outputs the
+    An index set has at most half as many terms as there are sound runs, and at most 400. With several outputs the
     mean error over those that vary decides. Raises UsageError with fewer than 2 (d + 1) sound runs.
     """
     unit, y, runs = _sound(unit, y)
+    most = min(int(len(unit) / _OVERSAMPLE), _TERMS)
     found: _Solved | None = None
-    for terms, degree, norm in _candidates(unit.shape[1], int(len(unit) / _OVERSAMPLE)):
+    for terms, degree, norm in _candidates(unit.shape[1], most):
         solved = _solve(unit, y, np.array(terms), degree, norm)
         if found is None or solved.error < found.error:
             found = solved
