@@ -23,9 +23,9 @@ from flywheel.analysis.levers.swing import (
     Swing,
     swing,
 )
-from flywheel.analysis.levers.watch import Course, Watched, courses, stamp_of, watched
+from flywheel.analysis.levers.watch import Course, Watched, courses, watched
 from flywheel.analysis.levers.words import duration, moment, percent, small, summed
-from flywheel.analysis.stamp import Stamp
+from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.declarations import Lever
 from flywheel.errors import UsageError
 from flywheel.solve.study import Study
@@ -187,7 +187,7 @@ def _dip(
         for sign in (1.0, -1.0)
     )
     return Dip(
-        stamp=stamp_of(
+        stamp=stamp_of_study(
             study,
             lever=lever.name,
             pulled=float(start),

@@ -26,10 +26,10 @@ from flywheel.analysis.levers.openloop import Link, feedback_links, measured_sig
 from flywheel.analysis.levers.paths import Array, path
 from flywheel.analysis.levers.pulling import Bench, bench, levers_of
 from flywheel.analysis.levers.swing import swing
-from flywheel.analysis.levers.watch import Course, course, courses, stamp_of, watched
-from flywheel.analysis.levers.words import duration, moment, summed
+from flywheel.analysis.levers.watch import Course, course, courses, watched
+from flywheel.analysis.levers.words import duration, labels, moment, summed
 from flywheel.analysis.sensitivity.ranges import Range
-from flywheel.analysis.stamp import Stamp
+from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.declarations import Lever
 from flywheel.errors import UsageError
 from flywheel.solve.study import Study
@@ -58,7 +58,10 @@ class Misunderstood:
     """
 
     stamp: Stamp
+    label: tuple[str, str]
+    """What the outcome is called, in English and in Korean."""
     levers: tuple[Lever, ...]
+    unit: str
     observed: float
     noise: float
     worth: Array
@@ -162,7 +165,8 @@ def misunderstood(
         ]
     )
     return Misunderstood(
-        stamp=stamp_of(
+        label=labels(study),
+        stamp=stamp_of_study(
             study,
             watched=what.name,
             discount=interest,
@@ -171,6 +175,7 @@ def misunderstood(
             open_loop=open_loop,
         ),
         levers=on.levers,
+        unit=summed(what.unit, study.time_unit),
         observed=horizon,
         noise=noise,
         worth=frozen(worth),
@@ -192,6 +197,8 @@ class RobustlyMisunderstood:
     """The index over N draws of the parameters: arrays (L,), NaN draws left out and counted."""
 
     stamp: Stamp
+    label: tuple[str, str]
+    """What the outcome is called, in English and in Korean."""
     levers: tuple[Lever, ...]
     draws: int
     good: Array
@@ -279,7 +286,8 @@ def misunderstood_under(
     sound: NDArray[np.bool_] = np.asarray(np.isfinite(mli))
     columns = [(mli[s, k], patience[s, k], depth[s, k]) for k, s in enumerate(sound.T)]
     return RobustlyMisunderstood(
-        stamp=stamp_of(
+        label=labels(study),
+        stamp=stamp_of_study(
             study,
             watched=what.name,
             discount=interest,
@@ -308,7 +316,7 @@ def _quantiles(values: Array, parts: tuple[float, ...]) -> Array:
 
 def _worth(one: Course, rate: float, until: float | None = None) -> Array:
     """(M,) the discounted integral of a course, up to ``until`` after the pull."""
-    sound = np.isfinite(one.difference).all(axis=1)
+    sound = np.asarray(np.isfinite(one.difference).all(axis=1))
     line = path(one.times, np.where(sound[:, None], one.difference, 0.0), rate)
     end = float(one.times[-1]) if until is None else min(until, float(one.times[-1]))
     return np.where(sound, line.worth_at(np.array([end]))[:, 0], np.nan)
@@ -357,7 +365,6 @@ def _explain(table: Misunderstood, korean: bool) -> str:
     unit, v = table.stamp.time_unit, table.verdicts
     language = "ko" if korean else "en"
     names = [one.text(language)[0] for one in table.levers]
-    money = summed(str(table.stamp.settings.get("unit", "")), unit)
     end = moment(float(table.stamp.since + max(table.stamp.horizons)), unit, korean)
     horizon = duration(table.observed, unit, language)
     order = np.argsort(-np.abs(np.nan_to_num(v.mli)), kind="stable")
@@ -365,7 +372,7 @@ def _explain(table: Misunderstood, korean: bool) -> str:
     sentences = []
     good, bad = kinds.get(MISUNDERSTOOD, []), kinds.get(SEDUCTIVE, [])
     if korean:
-        of = f"「{table.stamp.outcome}」(관측 기간 {horizon}까지)"
+        of = f"「{table.label[korean]}」(관측 기간 {horizon}까지)"
         if good:
             k = good[0]
             sentences.append(
@@ -376,7 +383,7 @@ def _explain(table: Misunderstood, korean: bool) -> str:
         if bad:
             k = bad[0]
             sentences.append(
-                f"가장 유혹적인 나쁜 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
+                f"{'' if good else of + '에서 '}가장 유혹적인 나쁜 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
                 f"틀리게 판단할 확률 {v.mui[k]:.0%}."
             )
         if not sentences:
@@ -391,21 +398,22 @@ def _explain(table: Misunderstood, korean: bool) -> str:
     if good:
         k = good[0]
         sentences.append(
-            f'For {table.stamp.outcome}, the good lever most easily misunderstood is "{names[k]}": '
-            f"it is worth {say(table.worth[k])} {money}".rstrip()
+            f'For {table.label[korean]}, the good lever most easily misunderstood is "{names[k]}": '
+            f"it is worth {say(table.worth[k])} {table.unit}".rstrip()
             + f", but observers who look at most {horizon} ahead, or without feedback, are wrong with "
             f"{v.mui[k]:.0%}; it takes {duration(table.patience[k], unit)} to pay back."
         )
     if bad:
         k = bad[0]
         sentences.append(
-            f'The bad lever that seduces most is "{names[k]}": it is worth {say(table.worth[k])} '
-            f"{money}".rstrip()
+            f"{'The' if good else f'For {table.label[korean]}, the'} bad lever that seduces most is "
+            f'"{names[k]}": it is worth {say(table.worth[k])} '
+            f"{table.unit}".rstrip()
             + f" and will be taken for good with {v.mui[k]:.0%}."
         )
     if not sentences:
         sentences.append(
-            f"For {table.stamp.outcome}, no large lever is likely to be misjudged by observers who look "
+            f"For {table.label[korean]}, no large lever is likely to be misjudged by observers who look "
             f"at most {horizon} ahead."
         )
     if table.tau == table.tau:
@@ -427,14 +435,14 @@ def _explain_robust(table: RobustlyMisunderstood, korean: bool) -> str:
     if korean:
         lost = f" 최대 {failed}개의 표본은 값이 없습니다." if failed else ""
         return (
-            f"「{table.stamp.outcome}」: 매개변수 표본 {table.draws}개에서 좋은 레버일 확률이 가장 높은 것: "
+            f"「{table.label[korean]}」: 매개변수 표본 {table.draws}개에서 가장 확실히 좋은 레버는 "
             f"「{names[k]}」({table.good[k]:.0%})이며, 회수 기간의 중앙값은 {patience}입니다. "
             f"가장 판단하기 어려운 것은 「{names[open_]}」({table.good[open_]:.0%})입니다.{lost}"
         )
     lost = f" Up to {failed} draws have no value." if failed else ""
     return (
         f'Over {table.draws} draws of the parameters, "{names[k]}" is most surely good for '
-        f"{table.stamp.outcome} ({table.good[k]:.0%}), with a median pay-back of {patience} and a depth "
+        f"{table.label[korean]} ({table.good[k]:.0%}), with a median pay-back of {patience} and a depth "
         f"of {table.depth[k]:.0%} of the usual level that one draw in ten exceeds. Hardest to say is "
         f'"{names[open_]}" ({table.good[open_]:.0%}).{lost}'
     )

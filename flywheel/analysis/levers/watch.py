@@ -9,8 +9,6 @@ import numpy as np
 
 from flywheel.analysis.levers.paths import Array
 from flywheel.analysis.levers.pulling import Bench
-from flywheel.analysis.stamp import Stamp
-from flywheel.declarations import Lever
 from flywheel.errors import UsageError
 from flywheel.expr import Name
 from flywheel.model import Model
@@ -120,24 +118,3 @@ def courses(on: Bench, variable: str, end: float, better: int = 1) -> list[Cours
         course(on.study.times, better * values[:1], better * values[k + 1 : k + 2], start, end)
         for k, start in enumerate(on.starts)
     ]
-
-
-def stamp_of(study: Study, **settings: object) -> Stamp:
-    """The receipt of a table that answers a study."""
-    return Stamp(
-        model=study.model.name,
-        model_hash=study.model.hash,
-        outcome=study.name,
-        horizons=study.horizons,
-        since=study.since,
-        time_unit=study.time_unit,
-        method=study.method,
-        step=study.grid.step,
-        seed=study.seed,
-        settings={"scenario": study.scenario, **settings} if study.scenario else settings,
-    )
-
-
-def label_of(lever: Lever, language: str) -> str:
-    """A lever's label in a language."""
-    return lever.text(language)[0]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from flywheel.analysis.decide.words import say
+
+if TYPE_CHECKING:
+    from flywheel.solve.study import Study
 
 _KOREAN = {
     "year": "년",
@@ -57,3 +61,8 @@ def summed(unit: str, time_unit: str) -> str:
 def small(label: str) -> str:
     """A label inside an English sentence: its first letter small, unless it is an abbreviation."""
     return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
+
+def labels(study: Study) -> tuple[str, str]:
+    """What the outcome is called, in English and in Korean."""
+    return study.text("en"), study.text("ko")
