@@ -514,7 +514,7 @@ def test_a_template_runs_in_less_than_a_millisecond(template: str) -> None:
 
 @pytest.mark.parametrize("template", [name for name in template_names() if name != "blank"])
 def test_a_template_names_what_turns_and_what_brakes(template: str) -> None:
-    loops = fw.parse(template_text(template, "my_model", "my_model.fly")).loops
+    loops = fw.parse(template_text(template, "my_model", "my_model.fly")).declared_loops
     assert any(name.startswith("R") for name in loops)
     assert any(name.startswith("B") for name in loops)
 

@@ -99,7 +99,7 @@ def test_loops_through_what_is_gone_go_with_it_and_checks_stay_behind() -> None:
     assert list(model.declared_loops) == ["ads.R2"]
     assert not model.checks
     assert not model.observes
-    assert list(host(bound=False).loops) == ["ads.R1", "ads.R2"]
+    assert list(host(bound=False).declared_loops) == ["ads.R1", "ads.R2"]
 
 
 def test_levers_and_scenarios_of_what_is_bound_stay_behind() -> None:

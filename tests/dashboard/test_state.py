@@ -25,7 +25,7 @@ def test_written_states_read_back(shop: fw.Model, data: st.DataObject) -> None:
         values=tuple((name, chosen[name]) for name in shop.params if name in chosen),
         show=tuple(data.draw(st.lists(st.sampled_from(list(shop.variables)), unique=True))),
         at=data.draw(st.none() | st.floats(2000, 2020)),
-        loop=data.draw(st.sampled_from(["", *shop.loops])),
+        loop=data.draw(st.sampled_from(["", *shop.declared_loops])),
         view=data.draw(st.sampled_from(["loops", "all"])),
         theme=data.draw(st.sampled_from(["", "light", "dark"])),
     )

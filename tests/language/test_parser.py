@@ -65,7 +65,7 @@ def test_every_kind_of_line_is_read(shop: Model) -> None:
     assert shop.levers["more_seats"].once
     assert shop.levers["kinder"].by == -0.1
     assert shop.scenarios["crisis"].settings[0].until == 2010
-    assert shop.loops["B1"].path[0] == shop.loops["B1"].path[-1]
+    assert shop.declared_loops["B1"].path[0] == shop.declared_loops["B1"].path[-1]
     assert shop.checks["silence"].scenario == "no_talk"
     assert shop.checks["more_is_more"].when[1].since == 2005
 

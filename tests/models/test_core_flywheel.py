@@ -66,7 +66,7 @@ def test_everything_a_reader_meets_has_a_name_in_both_languages() -> None:
         *MODEL.outcomes.values(),
         *MODEL.levers.values(),
         *MODEL.scenarios.values(),
-        *MODEL.loops.values(),
+        *MODEL.declared_loops.values(),
     ]
     for declaration in shown:
         assert declaration.label, declaration.name
@@ -92,9 +92,9 @@ def test_every_lever_has_a_level_and_a_cost() -> None:
 
 
 def test_the_loops_of_the_story_are_there_and_turn_the_way_they_are_called(base: Run) -> None:
-    assert list(MODEL.loops) == [*(f"R{i}" for i in range(1, 11)), *(f"B{i}" for i in range(1, 5))]
+    assert list(MODEL.declared_loops) == [*(f"R{i}" for i in range(1, 11)), *(f"B{i}" for i in range(1, 5))]
     measured = polarities(MODEL, base)
-    assert len(measured) == len(MODEL.loops)
+    assert len(measured) == len(MODEL.declared_loops)
     for loop in measured:
         wanted = 1 if loop.loop.startswith("R") else -1
         assert set(loop.signs) <= {0, wanted}, loop.loop
