@@ -121,8 +121,9 @@ def fit(unit: Array, y: Array, degree: int, norm: float = 0.75, confidence: floa
 def best_fit(unit: Array, y: Array, confidence: float = 0.95) -> Chaos:
     """The polynomial, over degrees and q of 0.75 and 1, with the least leave-one-out error.
 
-    An index set has at most half as many terms as there are sound runs, and at most 400. With several outputs the
-    mean error over those that vary decides. Raises UsageError with fewer than 2 (d + 1) sound runs.
+    An index set has at most half as many terms as there are sound runs, and at most 400.
+    With several outputs the mean error over those that vary decides. Raises UsageError with fewer than
+    2 (d + 1) sound runs.
     """
     unit, y, runs = _sound(unit, y)
     most = min(int(len(unit) / _OVERSAMPLE), _TERMS)
