@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from flywheel.analysis.decide.words import frozen, is_korean, say
+from flywheel.analysis.decide.words import frozen, is_korean
 from flywheel.analysis.levers.assumptions import assumptions, pulled_under
 from flywheel.analysis.levers.judging import (
-    MISUNDERSTOOD,
-    SEDUCTIVE,
     Verdicts,
     kendall,
     misjudged_in_time,
@@ -27,7 +25,7 @@ from flywheel.analysis.levers.paths import Array, path
 from flywheel.analysis.levers.pulling import Bench, bench, levers_of
 from flywheel.analysis.levers.swing import swing
 from flywheel.analysis.levers.watch import Course, course, courses, watched
-from flywheel.analysis.levers.words import duration, labels, moment, summed
+from flywheel.analysis.levers.words import labels, summed
 from flywheel.analysis.sensitivity.ranges import Range
 from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.declarations import Lever
@@ -107,7 +105,9 @@ class Misunderstood:
 
     def explain(self, language: str = "en") -> str:
         """Which good lever will be misunderstood, which bad one seduces, how the ranking turns."""
-        return _explain(self, is_korean(language))
+        from flywheel.analysis.levers.misunderstood_words import explain
+
+        return explain(self, is_korean(language))
 
     def __repr__(self) -> str:
         some = [
@@ -232,7 +232,9 @@ class RobustlyMisunderstood:
 
     def explain(self, language: str = "en") -> str:
         """Which lever is surely good and misjudged, and which one it is hardest to say of."""
-        return _explain_robust(self, is_korean(language))
+        from flywheel.analysis.levers.misunderstood_words import explain_robust
+
+        return explain_robust(self, is_korean(language))
 
     def __repr__(self) -> str:
         return f"<misunderstood levers of {self.stamp.outcome} over {self.draws} draws>"
@@ -356,93 +358,3 @@ def _year(study: Study) -> float:
     if clock is None or year is None or not clock.alike(year):
         return 1.0
     return year.factor_to(clock)
-
-
-# Sentences --------------------------------------------------------------------------------------
-
-
-def _explain(table: Misunderstood, korean: bool) -> str:
-    unit, v = table.stamp.time_unit, table.verdicts
-    language = "ko" if korean else "en"
-    names = [one.text(language)[0] for one in table.levers]
-    end = moment(float(table.stamp.since + max(table.stamp.horizons)), unit, korean)
-    horizon = duration(table.observed, unit, language)
-    order = np.argsort(-np.abs(np.nan_to_num(v.mli)), kind="stable")
-    kinds = {kind: [k for k in order if v.quadrant[k] == kind] for kind in set(v.quadrant)}
-    sentences = []
-    good, bad = kinds.get(MISUNDERSTOOD, []), kinds.get(SEDUCTIVE, [])
-    if korean:
-        of = f"「{table.label[korean]}」(관측 기간 {horizon}까지)"
-        if good:
-            k = good[0]
-            sentences.append(
-                f"{of}에서 가장 오해받을 좋은 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
-                f"틀리게 판단할 확률 {v.mui[k]:.0%}, 회수까지 "
-                f"{duration(table.patience[k], unit, language)}."
-            )
-        if bad:
-            k = bad[0]
-            sentences.append(
-                f"{'' if good else of + '에서 '}가장 유혹적인 나쁜 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
-                f"틀리게 판단할 확률 {v.mui[k]:.0%}."
-            )
-        if not sentences:
-            sentences.append(f"{of}에서 크면서 잘못 판단될 레버는 없습니다.")
-        sentences.append(
-            f"관측 기간의 순위와 끝의 순위는 켄달 τ {table.tau:.2f}로 "
-            f"{'거의 같습니다' if table.tau > 0.8 else '다릅니다'}."
-            if table.tau == table.tau
-            else "순위를 비교하기에는 레버가 모자랍니다."
-        )
-        return " ".join(sentences)
-    if good:
-        k = good[0]
-        sentences.append(
-            f'For {table.label[korean]}, the good lever most easily misunderstood is "{names[k]}": '
-            f"it is worth {say(table.worth[k])} {table.unit}".rstrip()
-            + f", but observers who look at most {horizon} ahead, or without feedback, are wrong with "
-            f"{v.mui[k]:.0%}; it takes {duration(table.patience[k], unit)} to pay back."
-        )
-    if bad:
-        k = bad[0]
-        sentences.append(
-            f"{'The' if good else f'For {table.label[korean]}, the'} bad lever that seduces most is "
-            f'"{names[k]}": it is worth {say(table.worth[k])} '
-            f"{table.unit}".rstrip()
-            + f" and will be taken for good with {v.mui[k]:.0%}."
-        )
-    if not sentences:
-        sentences.append(
-            f"For {table.label[korean]}, no large lever is likely to be misjudged by observers who look "
-            f"at most {horizon} ahead."
-        )
-    if table.tau == table.tau:
-        sentences.append(
-            f"The ranking after {horizon} and that at {end} agree by Kendall's tau of {table.tau:.2f}."
-        )
-    return " ".join(sentences)
-
-
-def _explain_robust(table: RobustlyMisunderstood, korean: bool) -> str:
-    language = "ko" if korean else "en"
-    names = [one.text(language)[0] for one in table.levers]
-    unit = table.stamp.time_unit
-    known = np.nan_to_num(table.good, nan=-1.0)
-    k = int(known.argmax())
-    open_ = int(np.abs(np.nan_to_num(table.good, nan=9.0) - 0.5).argmin())
-    patience = duration(table.patience[k], unit, language)
-    failed = int(table.failed.max(initial=0))
-    if korean:
-        lost = f" 최대 {failed}개의 표본은 값이 없습니다." if failed else ""
-        return (
-            f"「{table.label[korean]}」: 매개변수 표본 {table.draws}개에서 가장 확실히 좋은 레버는 "
-            f"「{names[k]}」({table.good[k]:.0%})이며, 회수 기간의 중앙값은 {patience}입니다. "
-            f"가장 판단하기 어려운 것은 「{names[open_]}」({table.good[open_]:.0%})입니다.{lost}"
-        )
-    lost = f" Up to {failed} draws have no value." if failed else ""
-    return (
-        f'Over {table.draws} draws of the parameters, "{names[k]}" is most surely good for '
-        f"{table.label[korean]} ({table.good[k]:.0%}), with a median pay-back of {patience} and a depth "
-        f"of {table.depth[k]:.0%} of the usual level that one draw in ten exceeds. Hardest to say is "
-        f'"{names[open_]}" ({table.good[open_]:.0%}).{lost}'
-    )

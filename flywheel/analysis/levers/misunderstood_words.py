@@ -1,0 +1,101 @@
+"""The misunderstood-lever index in a few plain sentences, English or Korean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flywheel.analysis.decide.words import say
+from flywheel.analysis.levers.judging import MISUNDERSTOOD, SEDUCTIVE
+from flywheel.analysis.levers.words import duration, moment
+
+if TYPE_CHECKING:
+    from flywheel.analysis.levers.misunderstood import Misunderstood, RobustlyMisunderstood
+
+
+def explain(table: Misunderstood, korean: bool) -> str:
+    unit, v = table.stamp.time_unit, table.verdicts
+    language = "ko" if korean else "en"
+    names = [one.text(language)[0] for one in table.levers]
+    end = moment(float(table.stamp.since + max(table.stamp.horizons)), unit, korean)
+    horizon = duration(table.observed, unit, language)
+    order = np.argsort(-np.abs(np.nan_to_num(v.mli)), kind="stable")
+    kinds = {kind: [k for k in order if v.quadrant[k] == kind] for kind in set(v.quadrant)}
+    sentences = []
+    good, bad = kinds.get(MISUNDERSTOOD, []), kinds.get(SEDUCTIVE, [])
+    if korean:
+        of = f"「{table.label[korean]}」(관측 기간 {horizon}까지)"
+        if good:
+            k = good[0]
+            sentences.append(
+                f"{of}에서 가장 오해받을 좋은 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
+                f"틀리게 판단할 확률 {v.mui[k]:.0%}, 회수까지 "
+                f"{duration(table.patience[k], unit, language)}."
+            )
+        if bad:
+            k = bad[0]
+            sentences.append(
+                f"{'' if good else of + '에서 '}가장 유혹적인 나쁜 레버는 「{names[k]}」입니다: "
+                f"합계 {say(table.worth[k])}, 틀리게 판단할 확률 {v.mui[k]:.0%}."
+            )
+        if not sentences:
+            sentences.append(f"{of}에서 크면서 잘못 판단될 레버는 없습니다.")
+        sentences.append(
+            f"관측 기간의 순위와 끝의 순위는 켄달 τ {table.tau:.2f}로 "
+            f"{'거의 같습니다' if table.tau > 0.8 else '다릅니다'}."
+            if table.tau == table.tau
+            else "순위를 비교하기에는 레버가 모자랍니다."
+        )
+        return " ".join(sentences)
+    if good:
+        k = good[0]
+        sentences.append(
+            f'For {table.label[korean]}, the good lever most easily misunderstood is "{names[k]}": '
+            f"it is worth {say(table.worth[k])} {table.unit}".rstrip()
+            + f", but observers who look at most {horizon} ahead, or without feedback, are wrong with "
+            f"{v.mui[k]:.0%}; it takes {duration(table.patience[k], unit)} to pay back."
+        )
+    if bad:
+        k = bad[0]
+        sentences.append(
+            f"{'The' if good else f'For {table.label[korean]}, the'} bad lever that seduces most is "
+            f'"{names[k]}": it is worth {say(table.worth[k])} '
+            f"{table.unit}".rstrip()
+            + f" and will be taken for good with {v.mui[k]:.0%}."
+        )
+    if not sentences:
+        sentences.append(
+            f"For {table.label[korean]}, no large lever is likely to be misjudged by observers who look "
+            f"at most {horizon} ahead."
+        )
+    if table.tau == table.tau:
+        sentences.append(
+            f"The ranking after {horizon} and that at {end} agree by Kendall's tau of {table.tau:.2f}."
+        )
+    return " ".join(sentences)
+
+
+def explain_robust(table: RobustlyMisunderstood, korean: bool) -> str:
+    language = "ko" if korean else "en"
+    names = [one.text(language)[0] for one in table.levers]
+    unit = table.stamp.time_unit
+    known = np.nan_to_num(table.good, nan=-1.0)
+    k = int(known.argmax())
+    open_ = int(np.abs(np.nan_to_num(table.good, nan=9.0) - 0.5).argmin())
+    patience = duration(table.patience[k], unit, language)
+    failed = int(table.failed.max(initial=0))
+    if korean:
+        lost = f" 최대 {failed}개의 표본은 값이 없습니다." if failed else ""
+        return (
+            f"「{table.label[korean]}」: 매개변수 표본 {table.draws}개에서 가장 확실히 좋은 레버는 "
+            f"「{names[k]}」({table.good[k]:.0%})이며, 회수 기간의 중앙값은 {patience}입니다. "
+            f"가장 판단하기 어려운 것은 「{names[open_]}」({table.good[open_]:.0%})입니다.{lost}"
+        )
+    lost = f" Up to {failed} draws have no value." if failed else ""
+    return (
+        f'Over {table.draws} draws of the parameters, "{names[k]}" is most surely good for '
+        f"{table.label[korean]} ({table.good[k]:.0%}), with a median pay-back of {patience} and a depth "
+        f"of {table.depth[k]:.0%} of the usual level that one draw in ten exceeds. Hardest to say is "
+        f'"{names[open_]}" ({table.good[open_]:.0%}).{lost}'
+    )
