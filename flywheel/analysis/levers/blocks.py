@@ -13,7 +13,7 @@ from flywheel.analysis.levers.levels import PARAMETER, levels_of
 from flywheel.analysis.levers.paths import Array
 from flywheel.analysis.levers.pulling import bench
 from flywheel.analysis.sensitivity.ranges import AROUND, Range, ranges_of
-from flywheel.declarations import Lever
+from flywheel.model import Lever
 from flywheel.solve.members import Gradient
 from flywheel.solve.study import Study
 

@@ -26,8 +26,8 @@ from flywheel.analysis.levers.swing import (
 from flywheel.analysis.levers.watch import Course, Watched, courses, watched
 from flywheel.analysis.levers.words import duration, moment, percent, small, summed
 from flywheel.analysis.stamp import Stamp, stamp_of_study
-from flywheel.declarations import Lever
 from flywheel.errors import UsageError
+from flywheel.model import Lever
 from flywheel.solve.study import Study
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flywheel.declarations import Aux, Flow, Stock
 from flywheel.expr import Binary, Call, Expr, Name, names, walk
-from flywheel.model import Model
+from flywheel.model import Aux, Flow, Model, Stock
 from flywheel.units import UnitSystem
 
 PARAMETER, BUFFER, FLOW, DELAY, BALANCING, REINFORCING = 12, 11, 10, 9, 8, 7

@@ -28,8 +28,8 @@ from flywheel.analysis.levers.watch import Course, course, courses, watched
 from flywheel.analysis.levers.words import labels, summed
 from flywheel.analysis.sensitivity.ranges import Range
 from flywheel.analysis.stamp import Stamp, stamp_of_study
-from flywheel.declarations import Lever
 from flywheel.errors import UsageError
+from flywheel.model import Lever
 from flywheel.solve.study import Study
 from flywheel.units import Unit, UnitSystem
 

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from flywheel import structure
 from flywheel.analysis.loops.trajectory import trajectory
-from flywheel.declarations import Aux, Data, DataPoint, Declaration, Flow, Table
 from flywheel.expr import Name, substitute
-from flywheel.model import Model
+from flywheel.model import Aux, Data, DataPoint, Declaration, Flow, Model, Table
 from flywheel.signs import Sign, times
 
 Link = tuple[str, str]

@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flywheel.analysis.levers.paths import Array, weights
-from flywheel.declarations import Aux, Declaration, Flow, Lever, Param, Stock, Table, Use
 from flywheel.errors import UsageError, unknown_name
 from flywheel.expr import Binary, Call, Expr, Name, Number, key, substitute
 from flywheel.functions import TIME
-from flywheel.model import Model, as_number
+from flywheel.model import Aux, Declaration, Flow, Lever, Model, Param, Stock, Table, Use, as_number
 from flywheel.solve.members import Members
 from flywheel.solve.study import Study
 

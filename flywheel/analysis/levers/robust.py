@@ -16,7 +16,7 @@ from flywheel.analysis.levers.pulling import bench, levers_of
 from flywheel.analysis.levers.words import duration, labels
 from flywheel.analysis.sensitivity.ranges import Range
 from flywheel.analysis.stamp import Stamp, stamp_of_study
-from flywheel.declarations import Lever
+from flywheel.model import Lever
 from flywheel.solve.study import Study
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from flywheel.analysis.levers.paths import Array
 from flywheel.analysis.levers.pulling import Bench, bench, levers_of
 from flywheel.analysis.levers.words import duration, labels
 from flywheel.analysis.stamp import Stamp, stamp_of_study
-from flywheel.declarations import Lever
 from flywheel.errors import UsageError
+from flywheel.model import Lever
 from flywheel.solve.study import Study
 
 if TYPE_CHECKING:
