@@ -26,10 +26,10 @@ from flywheel.kernel import dials
 from flywheel.kernel.guard import Stopped
 from flywheel.model import Model
 from flywheel.solve.adaptive import SOLVERS
-from flywheel.solve.augmented import Augmented, starting
-from flywheel.solve.conditions import Condition, hold_conditions, rounded
+from flywheel.solve.conditions import hold_conditions, rounded
 from flywheel.solve.differences import Differences
 from flywheel.solve.fixed import check_size
+from flywheel.solve.flows import Flows
 from flywheel.solve.grid import Grid, make_grid
 from flywheel.solve.plan import Plan, plan_for, resolve, scenario_of
 from flywheel.solve.smoothness import event_inputs
@@ -197,17 +197,28 @@ class _Task:
         self.tangents = np.full((*shape, len(self.names)), math.nan)
         self.status = OK
         self.slides = False
-        self.runs = Differences(
-            self.plan, self.grid, self.inputs, self.columns, self.method, self.rtol, self.atol,
+        held, self.conditions, self.steps = hold_conditions(system)
+        self.flows = Flows(
+            self.plan,
+            self.grid,
+            held,
+            self.conditions,
+            self.method,
+            self.atol,
             self.max_evaluations,
-        )  # fmt: skip
+        )
         self.reasons: dict[int, str] = {}
         self.passed: list[tuple[Passed, Array]] | None = None
         self._known_rough()
-        self.conditions: tuple[Condition, ...] = ()
         self._carry()
+        beside = Differences(
+            self.flows, self.inputs, self.columns, self.steps, self.rtol, self.slides
+        )
         for k in sorted(self.fd):
-            self._differ(k)
+            found, remark = beside.central(self.places[k], self._difference_step(k))
+            self.tangents[:, :, k] = found
+            if remark:
+                self.reasons[k] += f"; {remark}"
         for array in (self.values, self.tangents):
             array.flags.writeable = False
         return AdaptiveTangents(
@@ -242,61 +253,47 @@ class _Task:
 
     def _carry(self) -> None:
         """Runs states and tangents, as many names at a time as there are slots."""
-        held, self.conditions = hold_conditions(self.plan.system)
         todo = [k for k in range(len(self.names)) if k not in self.fd]
         groups = max(1, -(-len(todo) // SLOTS))
         slots = max(1, -(-len(todo) // groups))
         pending = [todo[n : n + slots] for n in range(0, max(len(todo), 1), slots)]
         while pending:
             group = pending.pop(0)
-            directions = np.zeros((slots, len(self.inputs)))
-            directions[range(len(group)), [self.places[k] for k in group]] = 1.0
-            kernel = Augmented(held, self.conditions, self.columns, slots, self.inputs, directions)
-            y, s = starting(
-                self.plan.system, kernel.states, self.inputs, directions, self.grid.start,
-                self.grid.step,
-            )  # fmt: skip
-            scale = np.ones(slots)
-            scale[: len(group)] = self.scales[group]
-            flow = Flow(
-                kernel, self.conditions, self.plan.reference, self.inputs.tolist(), self.grid,
-                len(self.columns), scale, self.method, self.rtol, self._tolerances(y, scale),
-                self.max_evaluations,
-            )  # fmt: skip
+            directions, scale = np.zeros((slots, len(self.inputs))), np.ones(slots)
+            for slot, k in enumerate(group):
+                directions[slot, self.places[k]] = 1.0
+                scale[slot] = self.scales[k]
+            flow, full = self.flows.flow(self.inputs, directions, scale, self.columns, self.rtol)
             try:
-                flow.go(np.concatenate([y, s.ravel()]))
+                flow.go(full)
             except Infinite as broken:
+                at = time_text(broken.time)
                 for slot in broken.slots:
-                    self._give_up(
-                        group[slot], f"its tangent is infinite, at time {time_text(broken.time)}"
-                    )
+                    self._give_up(group[slot], f"its tangent is infinite, at time {at}")
                 pending.insert(0, [k for k in group if k not in self.fd])
                 continue
             except Sliding as slide:
-                one = self.conditions[slide.condition]
-                text = f" ({one.text})" if one.text else ""
-                why = (
-                    f"the run slides along the edge of a condition of {one.owner}{text} from time "
-                )
-                for k in range(len(self.names)):
-                    self._give_up(k, why + time_text(slide.time))
-                self.passed = None
-                self.slides = True
-                values, self.status = self.runs.run(self.inputs, self.rtol)
-                self.values = self.runs.shown(values)
-                return
+                if self._slide(slide):
+                    return
             except Stopped as stop:
-                self._fail(stop)
+                if self.status:
+                    self.status = self.flows.status(stop, self.inputs, self.rtol)
             self._take(group, flow)
 
-    def _tolerances(self, y: Array, scale: Array) -> Array:
-        """Absolute tolerances of a full state: of states as of a run, of tangents per parameter."""
-        if self.atol is not None:
-            own = np.full(len(y), self.atol)
-        else:
-            tighter = self.rtol / 1e-8 if self.rtol < 1e-8 else 1.0
-            own = 1e-10 * np.where(y == 0, 1.0, np.abs(y)) * tighter
-        return np.concatenate([own, (own / scale[:, np.newaxis]).ravel()])
+    def _slide(self, slide: Sliding) -> bool:
+        """Whether the run can be made as plain runs are, for differences; else it ends here."""
+        if not self.status:
+            return False
+        one = self.conditions[slide.condition]
+        text = f" ({one.text})" if one.text else ""
+        values, self.status = self.flows.plain(self.inputs, self.rtol, self.columns)
+        if not self.status:
+            return False
+        self.values, self.passed, self.slides = values, None, True
+        why = f"the run slides along the edge of a condition of {one.owner}{text} from time "
+        for k in range(len(self.names)):
+            self._give_up(k, why + time_text(slide.time))
+        return True
 
     def _take(self, group: Sequence[int], flow: Flow) -> None:
         """Puts one run's results in their places; all runs must have passed the same conditions."""
@@ -327,30 +324,6 @@ class _Task:
             condition = self.conditions[one.condition]
             found.append(Crossing(one.time, condition.owner, condition.text, one.rising, shift))
         return tuple(found)
-
-    # Runs without tangents ----------------------------------------------------------------------
-
-    def _fail(self, stop: Stopped) -> None:
-        """The status of a failure: that of the plain run, which knows the line, if it fails too."""
-        if not self.status:
-            return
-        _, status = self.runs.run(self.inputs, self.rtol)
-        if status:
-            what = {
-                "evaluations": f"used all {self.max_evaluations:,} evaluations",
-                "stuck": f"change too fast for {self.method}",
-            }.get(stop.reason, "gave no finite number")
-            at = time_text(stop.time)
-            status = Status(False, f"states and tangents {what}, at time {at}", None, stop.time)
-        self.status = status
-
-    def _differ(self, k: int) -> None:
-        found, remark = self.runs.central(
-            self.places[k], self._difference_step(k), branches=not self.slides
-        )
-        self.tangents[:, :, k] = found
-        if remark:
-            self.reasons[k] += f"; {remark}"
 
     def _difference_step(self, k: int) -> float:
         """A thousandth of the parameter's size; of a tenth of the run's length for a moment in it."""

@@ -48,8 +48,6 @@ class Augmented:
         conditions: Sequence[Condition],
         columns: Sequence[str],
         slots: int,
-        inputs: Array,
-        directions: Array,
     ) -> None:
         from flywheel.kernel.llvm import compile_rates
 
@@ -63,12 +61,9 @@ class Augmented:
         by_name = {one.name: (place, one) for place, one in enumerate(system.series)}
         self._series = [by_name[name] for name in program.series]
         self._inputs = np.zeros(width * (slots + 1) + len(self._series) + 1)
-        self._inputs[: len(inputs)] = inputs
         self.sides = self._inputs[width - self._conditions : width]
         self._directions = self._inputs[width : width * (slots + 1)]
-        packed = np.zeros((slots, width))
-        packed[: len(directions), : directions.shape[1]] = directions
-        self._directions[:] = packed.ravel()
+        self._width = width
         self._slopes = self._inputs[width * (slots + 1) :]
         kernel = compile_rates(_augmented(program, slots, self._columns))
         self._held = Held(0.0, 0.0, 0.0)
@@ -79,6 +74,11 @@ class Augmented:
         self._start = system.time.start
         none = np.zeros(1)
         self._call = kernel.bind(self._inputs, self._switches, self._now, none, none)
+
+    def give(self, inputs: Array, directions: Array) -> None:
+        """The inputs (P,) of a run without its sides, and a direction in their space per slot."""
+        self._inputs[: len(inputs)] = inputs
+        self._directions.reshape(self.slots, self._width)[:, : len(inputs)] = directions
 
     def hold(self, held: Held, t: float) -> None:
         """Keep switches and series that jump as they are; series have their slopes at ``t``."""

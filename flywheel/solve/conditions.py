@@ -34,8 +34,9 @@ class Condition:
     text: str
 
 
-def hold_conditions(system: System) -> tuple[System, tuple[Condition, ...]]:
-    """The system with comparisons of varying values held by inputs, and these conditions.
+def hold_conditions(system: System) -> tuple[System, tuple[Condition, ...], tuple[str, ...]]:
+    """The system with comparisons of varying values held by inputs, these conditions, and the names of
+    equations that tell what each ``floor`` and ``round`` of a varying value says.
 
     A condition reads only conditions that come before it. Initial values are left as they are.
     ``==`` and ``!=`` stay too: of smooth values they hold at single moments, which nothing feels, and
@@ -52,7 +53,7 @@ def hold_conditions(system: System) -> tuple[System, tuple[Condition, ...]]:
         equations=(*equations, *taking.equations),
         stocks=stocks,
     )
-    return changed, tuple(taking.conditions)
+    return changed, tuple(taking.conditions), tuple(taking.steps)
 
 
 class _Taking:
@@ -61,14 +62,18 @@ class _Taking:
     def __init__(self, system: System) -> None:
         self.steady = {*system.inputs, *(switch.name for switch in system.switches)}
         self.conditions: list[Condition] = []
+        self.steps: list[str] = []
         self.equations: list[Equation] = []
         self._known: dict[tuple[Expr, Expr], str] = {}
 
     def out(self, expr: Expr, owner: str) -> Expr:
         def change(node: Expr) -> Expr:
-            if not isinstance(node, Binary) or node.op not in _HELD:
-                return node
             if self.steady.issuperset(names(node)):
+                return node
+            if isinstance(node, Call) and node.function in ("floor", "round"):
+                self.steps.append(f"@step:{len(self.steps) + 1}")
+                self.equations.append(Equation(self.steps[-1], node, owner))
+            if not isinstance(node, Binary) or node.op not in _HELD:
                 return node
             above = node.op in (">", ">=")
             swapped = self._known.get((node.right, node.left))

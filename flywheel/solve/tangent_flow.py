@@ -9,7 +9,7 @@ Circuits Syst. I 47:204-220). Without the jump the answer is wrong, not imprecis
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -69,8 +69,8 @@ class Flow:
     """A run to be made: ``scale`` (slots,) is a typical size of each parameter; ``absolute`` the
     tolerances of a full state; ``stops`` the times at which the equations change.
 
-    Results: ``values`` (T, V), ``tangents`` (T, V, slots), ``passed``, and ``rough``: slots that have
-    no derivative, with the reason.
+    Results: ``values`` (T, V), ``tangents`` (T, V, slots), ``sides`` (T, K) of the conditions,
+    ``passed``, and ``rough``: slots that have no derivative, with the reason.
     """
 
     kernel: Augmented
@@ -86,6 +86,7 @@ class Flow:
     max_evaluations: int
     values: Array = field(init=False)
     tangents: Array = field(init=False)
+    sides: Array = field(init=False)
     passed: list[Passed] = field(default_factory=list)
     rough: dict[int, str] = field(default_factory=dict)
 
@@ -93,7 +94,9 @@ class Flow:
         saves, slots = self.grid.saves, self.kernel.slots
         self.values = np.full((saves, self.columns), math.nan)
         self.tangents = np.full((saves, self.columns, slots), math.nan)
+        self.sides = np.full((saves, len(self.conditions)), math.nan)
         self._n = len(self.kernel.states)
+        self._every = range(len(self.conditions))
         self._sizes = np.zeros(len(self.conditions))
         self._guard = Guard(self.max_evaluations, None)
         self._saved = self._retries = 0
@@ -118,12 +121,28 @@ class Flow:
         self._save(grid.start, full)
         stops = stop_times(self.reference, self.inputs, grid)
         for begin, end in pairwise(stops):
-            middle = 0.5 * (begin + end)
-            self._held = self.reference.held(middle, 0.0, self.inputs)
-            self._middle = middle
-            self.kernel.hold(self._held, middle)
-            self._settle(begin, full)
+            self._enter(begin, end, full)
             full = self._segment(begin, end, full)
+
+    def _enter(self, begin: float, end: float, full: Array) -> None:
+        """Holds things as they are in the middle of a segment, and lets the conditions follow."""
+        old = self._motion(begin, full)
+        self._middle = 0.5 * (begin + end)
+        self._held = self.reference.held(self._middle, 0.0, self.inputs)
+        self.kernel.hold(self._held, self._middle)
+        if not self.conditions:
+            return
+        # Where nothing changes its pace, a condition at its edge is just one that is crossed now.
+        new = self._motion(begin, full)
+        same = [np.isclose(a, b, 1e-9, 0.0, equal_nan=True) for a, b in zip(old, new, strict=True)]
+        calm = same[1] & same[0].all()
+        self._settle(begin, full, keep={int(k) for k in np.flatnonzero(calm)})
+
+    def _motion(self, t: float, full: Array) -> tuple[Array, Array]:
+        """The rates of a full state, and the speeds of the conditions."""
+        if not self.conditions:
+            return np.zeros(0), np.zeros(0)
+        return self.kernel.rates(t, full), self.kernel.look(t, full).speed
 
     def _hold_at(self, t: float) -> None:
         """As a fixed-step method would hold things at a grid time: for values to save."""
@@ -265,7 +284,7 @@ class Flow:
         else:
             shift = -moved / speed
         kernel.sides[number] = 1.0 - kernel.sides[number]
-        self._settle(t, full, crossed=number)
+        self._settle(t, full, keep=self._every, crossed=number)
         jump = before[:n] - kernel.rates(t, full)[:n]
         full = full.copy()
         full[n:] += np.outer(shift, jump).ravel()
@@ -276,13 +295,19 @@ class Flow:
         return full
 
     def _settle(
-        self, t: float, full: Array, *, first: bool = False, crossed: int | None = None
+        self,
+        t: float,
+        full: Array,
+        *,
+        first: bool = False,
+        keep: Container[int] = (),
+        crossed: int | None = None,
     ) -> None:
         """Sets the sides of the conditions as the values say, each after those that it reads.
 
-        At a tie the side is the one that the run goes to next. A parameter that would move the run off
-        a tie at the start of a segment makes it go elsewhere on one side only: no derivative. In the
-        middle of a segment a tie is an event of its own that comes next.
+        At a tie the side is the one that the run goes to next; a parameter that would move the run off
+        it makes it go elsewhere on one side only, and has no derivative. Conditions in ``keep`` stay
+        as they are at a tie, which is then a crossing like others; ``crossed`` has its side.
         """
         kernel = self.kernel
         for k, condition in enumerate(self.conditions):
@@ -293,7 +318,7 @@ class Flow:
             gap = float(look.gap[k])
             if abs(gap) > _TIE * self._sizes[k]:
                 kernel.sides[k] = 1.0 if gap > 0 else 0.0
-            elif crossed is None and gap == gap:
+            elif gap == gap and k not in keep:
                 if first:
                     kernel.sides[k] = condition.tie
                     look = kernel.look(t, full)
@@ -327,9 +352,10 @@ class Flow:
         self._hold_at(t)
         if (self._held.switches, self._held.series) != (held.switches, held.series):
             # Where a condition on time changes at this very moment, others may change with it.
-            self._settle(t, full, crossed=-1)
+            self._settle(t, full, keep=self._every)
         look = self.kernel.look(t, full)
         self.values[self._saved] = look.values
+        self.sides[self._saved] = self.kernel.sides
         moves = look.moves.T
         self.tangents[self._saved] = np.where(np.isfinite(moves), moves, math.nan)
         self._saved += 1
