@@ -233,7 +233,7 @@ class Model(_model.Model):
 
         Without an outcome, the model's first total over the whole run, else its first outcome.
         """
-        return self.study(self._main(outcome), horizons, **options).dip(lever)
+        return self.study(outcome or self.main_outcome(), horizons, **options).dip(lever)
 
     def allocate(
         self,
@@ -248,13 +248,12 @@ class Model(_model.Model):
 
         Without an outcome, the model's first total over the whole run, else its first outcome.
         """
-        study = self.study(self._main(outcome), horizons, **options)
+        study = self.study(outcome or self.main_outcome(), horizons, **options)
         return study.allocate(budget, periods=periods)
 
-    def _main(self, outcome: str | None) -> str:
-        """The outcome that is meant where none is named."""
-        if outcome is not None:
-            return outcome
+    def main_outcome(self) -> str:
+        """The outcome that is meant where none is named: the first total over the whole run, else the
+        first outcome. Raises UsageError where none is declared."""
         whole = [o for o in self.outcomes.values() if o.measure == "total" and o.until is None]
         for one in (*whole, *self.outcomes.values()):
             return one.name

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from flywheel.analysis.decide.allocation import Allocation
     from flywheel.analysis.levers.dials import Dials
     from flywheel.analysis.levers.dip import Dip
-    from flywheel.analysis.levers.misunderstood import Misunderstood
+    from flywheel.analysis.levers.flip import Flips
+    from flywheel.analysis.levers.ladder import Ladder
+    from flywheel.analysis.levers.misunderstood import Misunderstood, RobustlyMisunderstood
+    from flywheel.analysis.levers.ranking import Leverage
+    from flywheel.analysis.levers.robust import RobustRanking
+    from flywheel.analysis.levers.synergy import Synergy
     from flywheel.analysis.loops.ledger import LoopLedger
     from flywheel.analysis.loops.matter import LoopsThatMatter
     from flywheel.analysis.loops.vitals import Vitals
@@ -143,6 +148,144 @@ _QUADRANTS = {
 }  # fmt: skip
 
 
+def _leverage(result: Leverage, korean: bool) -> Table:
+    columns = [
+        ("rank", "순위", True), ("element", "요소", False), ("kind", "종류", False),
+        *_horizons(result, korean, ("attainable,", "달성 가능,")),
+        ("elasticity", "탄력성", True), ("per cost", "비용당", True), ("half by", "절반 시점", True),
+        ("how", "방법", False), ("notes", "비고", False),
+    ]  # fmt: skip
+    kinds = {"parameter": "파라미터", "initial": "초기값", "lever": "레버", "link": "연결",
+             "flow": "흐름", "table": "표"}  # fmt: skip
+    last = len(result.stamp.horizons) - 1
+    notes = {
+        "flips": ("changes sign with the horizon", "기간에 따라 부호가 바뀜"),
+        "curved": ("bends", "휘어짐"),
+        "doubt": ("runs disagree", "실행과 다름"),
+        "assumed": ("range assumed", "범위 가정"),
+    }
+    rows = []
+    for n in sorted(range(len(result.names)), key=lambda n: int(result.rank[last, n])):
+        said = [
+            notes[name][korean]
+            for name, there in (
+                ("flips", result.flips[n]),
+                ("curved", result.curved[last, n]),
+                ("doubt", not result.confirmed[last, n]),
+                ("assumed", result.assumed[n]),
+            )
+            if there
+        ]
+        kind = result.kinds[n]
+        rows.append(
+            (
+                str(result.rank[last, n]),
+                result.labels[n][korean],
+                kinds.get(kind, kind) if korean else kind,
+                *(signed(float(value)) for value in result.attainable[:, n]),
+                signed(float(result.elasticity[last, n])),
+                signed(float(result.per_cost[last, n])),
+                _when(float(result.when[last, n])),
+                result.method[n],
+                ", ".join(said),
+            )
+        )
+    return columns, rows
+
+
+def _when(t: float) -> str:
+    return "–" if t != t else f"{t:g}"
+
+
+def _ladder(result: Ladder, korean: bool) -> Table:
+    from flywheel.analysis.levers.levels import LEVELS
+
+    columns = [
+        ("level", "수준", True), ("place", "자리", False), ("elements", "요소 수", True),
+        ("largest", "최대", True), ("mean of top 3", "상위 3 평균", True), ("share", "몫", True),
+        ("best", "으뜸", False),
+    ]  # fmt: skip
+    rows = [
+        (
+            str(level), LEVELS[level][korean], str(int(result.counts[n])),
+            number(float(result.biggest[n])), number(float(result.top3[n])),
+            share(float(result.shares[n])), result.best[n],
+        )
+        for n, level in enumerate(result.levels)
+    ]  # fmt: skip
+    return columns, rows
+
+
+def _synergy(result: Synergy, korean: bool) -> Table:
+    columns = [
+        ("lever", "레버", False), ("alone", "혼자", True), ("fair share", "공정한 몫", True),
+        ("best partner", "좋은 짝", False), ("synergy", "상승 효과", True),
+    ]  # fmt: skip
+    code = "ko" if korean else "en"
+    labels = {lever.name: lever.text(code)[0] for lever in result.levers}
+    frame = result.frame
+    last = frame[frame["horizon"] == result.stamp.horizons[-1]]
+    rows = [
+        (
+            labels[row["lever"]], signed(row["alone"]), signed(row["shapley"]),
+            labels.get(row["best_partner"], ""), signed(row["synergy"]),
+        )
+        for row in last.sort_values("shapley", ascending=False).to_dict("records")
+    ]  # fmt: skip
+    return columns, rows
+
+
+def _flips(result: Flips, korean: bool) -> Table:
+    columns = [
+        ("assumption", "가정", False), ("is", "값", True), ("would have to be", "바뀔 값", True),
+        ("range", "범위", True), ("then wins", "그때의 으뜸", False),
+        ("part of range", "범위의 몫", True),
+    ]  # fmt: skip
+    code = "ko" if korean else "en"
+    rows = [
+        (
+            row.label[korean], number(row.value), number(row.at),
+            f"{number(row.low)} – {number(row.high)}", row.winner.text(code)[0], share(row.distance),
+        )
+        for row in result.rows
+    ]  # fmt: skip
+    return columns, rows
+
+
+def _robust(result: RobustRanking, korean: bool) -> Table:
+    columns = [
+        ("lever", "레버", False), ("first in", "1위 비율", True), ("rank 5–95 %", "순위 5~95%", True),
+        ("above 0 in", "양수 비율", True), ("effect", "효과", True), ("5 to 95 %", "5~95%", True),
+    ]  # fmt: skip
+    last, code = result.spreads[-1], "ko" if korean else "en"
+    rows = [
+        (
+            result.levers[n].text(code)[0], share(float(last.first[n])),
+            f"{last.ranks[n, 0]:.0f} – {last.ranks[n, 2]:.0f}", share(float(last.positive[n])),
+            signed(float(last.effects[n, 1])),
+            f"{signed(float(last.effects[n, 0]))} – {signed(float(last.effects[n, 2]))}",
+        )
+        for n in sorted(range(len(result.levers)), key=lambda n: -float(last.first[n]))
+    ]  # fmt: skip
+    return columns, rows
+
+
+def _surely_misunderstood(result: RobustlyMisunderstood, korean: bool) -> Table:
+    columns = [
+        ("lever", "레버", False), ("good and misjudged in", "좋은데 오판될 비율", True),
+        ("pays back after", "회수까지", True), ("depth, 90 %", "깊이, 90%", True),
+    ]  # fmt: skip
+    code = "ko" if korean else "en"
+    rows = [
+        (
+            result.levers[n].text(code)[0], share(float(result.good[n])),
+            number(float(result.patience[n])), share(float(result.depth[n])),
+        )
+        for n in sorted(range(len(result.levers)), key=lambda n: -float(result.good[n]))
+    ]  # fmt: skip
+    return columns, rows
+
+
 def _dials(result: Dials, korean: bool) -> Table:
     kinds = {"link": "연결", "flow": "흐름", "table": "표", "absent": "없는 정보"}
     columns = [
@@ -253,6 +396,12 @@ _MAKERS: dict[str, Callable[[Any, bool], Table]] = {
     "Dip": _dip,
     "Misunderstood": _misunderstood,
     "Dials": _dials,
+    "Leverage": _leverage,
+    "Ladder": _ladder,
+    "Synergy": _synergy,
+    "Flips": _flips,
+    "RobustRanking": _robust,
+    "RobustlyMisunderstood": _surely_misunderstood,
     "LoopsThatMatter": _loops,
     "LoopLedger": _ledger,
     "Vitals": _vitals,

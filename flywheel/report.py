@@ -10,10 +10,12 @@ import json
 from collections.abc import Sequence
 from html import escape
 
+from flywheel.brief import brief
 from flywheel.figures.lines import exactness, trajectories
 from flywheel.figures.numbers import change, outcome_unit, quantity
 from flywheel.figures.theme import FONT, LIGHT, Palette
 from flywheel.plain import plain
+from flywheel.results import Shown
 from flywheel.solve.run import Run
 
 _WORDS = {
@@ -88,6 +90,52 @@ def html(
 <p class="quiet">{escape(said["caution"])}</p>
 <h2>{escape(said["receipt"])}</h2>
 <pre>{escape(_receipt(run))}</pre>
+</main>
+</body>
+</html>
+"""
+
+
+def results_html(results: Sequence[Shown], *, language: str = "en") -> str:
+    """Results of analyses as the text of one HTML file: sentences, figures, tables, receipts."""
+    said = _WORDS.get(language, _WORDS["en"])
+    parts = []
+    for place, result in enumerate(results):
+        stamp = getattr(result, "stamp", None)
+        chart = result.plot(language=language).to_html(
+            full_html=False,
+            include_plotlyjs=place == 0,
+            config={"displayModeBar": False, "responsive": True},
+            div_id=f"figure-{place}",
+        )
+        shown = brief(result, language)
+        head = "".join(f'<th scope="col">{escape(one)}</th>' for one in shown.heads)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in shown.rows
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        receipt = "" if stamp is None else json.dumps(plain(stamp.receipt()), ensure_ascii=False)
+        parts.append(
+            f'<section><p class="lead">{escape(result.explain(language))}</p>{chart}'
+            f'<div class="wide">{table}</div><pre>{escape(receipt)}</pre></section>'
+        )
+    first = getattr(results[0], "stamp", None) if results else None
+    title = f"{first.model}: {first.outcome}" if first is not None else "Flywheel"
+    return f"""<!DOCTYPE html>
+<html lang="{"ko" if said is _WORDS["ko"] else "en"}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{escape(title)}</title>
+<style>{_style(LIGHT)}.wide {{ overflow-x: auto; }}</style>
+</head>
+<body>
+<main>
+<h1>{escape(title)}</h1>
+{"".join(parts)}
+<p class="quiet">{escape(said["caution"])}</p>
 </main>
 </body>
 </html>

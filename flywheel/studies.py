@@ -13,7 +13,15 @@ from flywheel.analysis.decide.allocation import Allocation as _Allocation
 from flywheel.analysis.levers.dials import KINDS, Kind
 from flywheel.analysis.levers.dials import Dials as _Dials
 from flywheel.analysis.levers.dip import Dip as _Dip
+from flywheel.analysis.levers.flip import Flips as _Flips
+from flywheel.analysis.levers.ladder import Ladder as _Ladder
 from flywheel.analysis.levers.misunderstood import Misunderstood as _Misunderstood
+from flywheel.analysis.levers.misunderstood import (
+    RobustlyMisunderstood as _RobustlyMisunderstood,
+)
+from flywheel.analysis.levers.ranking import Leverage as _Leverage
+from flywheel.analysis.levers.robust import RobustRanking as _RobustRanking
+from flywheel.analysis.levers.synergy import Synergy as _Synergy
 from flywheel.analysis.loops.ledger import LoopLedger as _LoopLedger
 from flywheel.analysis.loops.matter import LoopsThatMatter as _LoopsThatMatter
 from flywheel.analysis.loops.vitals import Vitals as _Vitals
@@ -22,9 +30,34 @@ from flywheel.results import Shown, shown
 from flywheel.solve.study import Study as _Study
 
 if TYPE_CHECKING:
+    from flywheel.analysis.levers.blocks import Block
     from flywheel.analysis.sensitivity.ranges import Range
     from flywheel.model import Lever
     from flywheel.solve.check_gradient import GradientCheck
+
+
+class Leverage(Shown, _Leverage):
+    """Parameters, initial stocks and levers by what they can move and when."""
+
+
+class Ladder(Shown, _Ladder):
+    """Meadows' ladder with the model's own numbers."""
+
+
+class Synergy(Shown, _Synergy):
+    """What levers do together beyond what each does alone."""
+
+
+class Flips(Shown, _Flips):
+    """How wrong an assumption must be before another lever wins."""
+
+
+class RobustRanking(Shown, _RobustRanking):
+    """Levers ranked under many draws of the uncertain parameters."""
+
+
+class RobustlyMisunderstood(Shown, _RobustlyMisunderstood):
+    """How surely a lever will be misjudged, under many draws of the uncertain parameters."""
 
 
 class Dials(Shown, _Dials):
@@ -62,6 +95,56 @@ class Allocation(Shown, _Allocation):
 class Study(_Study):
     """An outcome at horizons, and what moves it. Made by ``Model.study``."""
 
+    def leverage(self, *, dials: bool = False, **options: Any) -> Leverage:
+        """Everything that can be turned, ranked by what it can move at each horizon.
+
+        With ``dials`` also links in loops, flows and tables. Options: ``params``, ``initials``,
+        ``levers``, ``ranges``, ``discount``.
+        """
+        from flywheel.analysis.levers.ranking import leverage
+
+        return shown(
+            Leverage, leverage(self, extra=self._dial_blocks() if dials else (), **options)
+        )
+
+    def ladder(self, horizon: float | None = None, *, seed: int = 0) -> Ladder:
+        """Leverage by Meadows' levels, and whether her order holds in this model."""
+        from flywheel.analysis.levers.ladder import ladder
+
+        return shown(Ladder, ladder(self.leverage(dials=True), horizon, seed=seed))
+
+    def synergy(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> Synergy:
+        """Pairs and bundles of levers: complements, substitutes, fair shares, and who goes first.
+
+        Options: ``at``, ``lag``, ``orders``, ``seed``.
+        """
+        from flywheel.analysis.levers.synergy import synergy
+
+        return shown(Synergy, synergy(self, levers, **options))
+
+    def flips(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> Flips:
+        """Which assumption would have to be how wrong before another lever wins.
+
+        Options: ``names``, ``ranges``, ``horizon``, ``at``, ``better``, ``points``.
+        """
+        from flywheel.analysis.levers.flip import flips
+
+        return shown(Flips, flips(self, levers, **options))
+
+    def robust(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> RobustRanking:
+        """The ranking of levers under many draws of the uncertain parameters.
+
+        Options: ``names``, ``ranges``, ``draws``, ``seed``, ``at``, ``better``.
+        """
+        from flywheel.analysis.levers.robust import robust
+
+        return shown(RobustRanking, robust(self, levers, **options))
+
+    def _dial_blocks(self) -> tuple[Block, ...]:
+        from flywheel.analysis.levers.dial_blocks import dial_blocks
+
+        return dial_blocks(self)
+
     def dials(self, kinds: Sequence[Kind] = KINDS, *, top: int = 10, absent: int = 10) -> Dials:
         """The leverage of links, flows, tables and of information that nobody uses yet."""
         from flywheel.analysis.levers.dials import structural_dials
@@ -88,6 +171,17 @@ class Study(_Study):
         from flywheel.analysis.levers.misunderstood import misunderstood
 
         return shown(Misunderstood, misunderstood(self, levers, **options))
+
+    def misunderstood_under(
+        self, levers: Iterable[str | Lever] | None = None, **options: Any
+    ) -> RobustlyMisunderstood:
+        """The same under many draws of the uncertain parameters.
+
+        Options: ``names``, ``ranges``, ``draws``, ``seed``, ``at``, ``observed``, ``noise``, ``better``.
+        """
+        from flywheel.analysis.levers.misunderstood import misunderstood_under
+
+        return shown(RobustlyMisunderstood, misunderstood_under(self, levers, **options))
 
     def ledger(self, *, at: float | None = None, top: int = 12, **options: Any) -> LoopLedger:
         """Loops by their share in the past curve and by what the outcome would be without them."""
@@ -129,7 +223,8 @@ class Study(_Study):
     ) -> Allocation:
         """The best use of a budget over levers and periods, and what one more unit would bring.
 
-        Options: ``cost`` (linear or quadratic), ``costs``, ``horizon``, ``better``, ``starts``, ``seed``.
+        Options: ``cost`` (linear or quadratic), ``costs``, ``horizon``, ``better``, ``starts``,
+        ``seed``.
         """
         from flywheel.analysis.decide.allocate import allocate
 

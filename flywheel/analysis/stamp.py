@@ -46,8 +46,12 @@ class Stamp:
         unit = f" {self.time_unit}" if self.time_unit else ""
         seen = ", ".join(f"{h:g}" for h in self.horizons)
         when = f" after {seen}{unit} from {self.since:g}" if seen else ""
-        extra = "".join(f", {name} {value}" for name, value in self.settings.items())
+        extra = "".join(f", {name} {_short(value)}" for name, value in self.settings.items())
         return f"{self.outcome} of {self.model}{when}; {self.method}, step {self.step:g}{extra}"
+
+
+def _short(value: object) -> object:
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def stamp_of_study(study: Study, **settings: object) -> Stamp:

@@ -21,6 +21,40 @@ ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a .fly file.")
 ]
 
+Outcome = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="An outcome or a variable; the model's main one if left out."
+    ),
+]
+Horizons = Annotated[
+    list[str],
+    typer.Option(
+        "--horizon",
+        metavar="TIME",
+        help="How long after --since the outcome is seen; repeat for more.",
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="From when something else is done; the start by default."),
+]
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="NAME=NUMBER", help="Another number in the baseline; repeat for more."
+    ),
+]
+ScenarioName = Annotated[str | None, typer.Option(help="A scenario of the model as the baseline.")]
+FixedMethod = Annotated[str, typer.Option(help="rk4 or euler: their runs have exact derivatives.")]
+Step = Annotated[str | None, typer.Option(help="Step, such as 1/32.")]
+Seed = Annotated[int, typer.Option(help="Seed of noise and samples; 0 is a seed.")]
+Language = Annotated[str, typer.Option(help="Of labels and sentences: en or ko.")]
+Out = Annotated[
+    list[Path],
+    typer.Option(metavar="FILE", help="Also write .csv, .json or .html; repeat for more."),
+]
+
 
 @app.callback(invoke_without_command=True)
 def root(
@@ -177,9 +211,166 @@ def assess(
     """Ask the five questions: which entry point of a value chain to enter, and how sure is it?"""
     from flywheel.cli.assess import command
 
-    return command(
-        chain, point=point, settings=set_, sending=send, language=language, as_json=json
+    return command(chain, point=point, settings=set_, sending=send, language=language, as_json=json)
+
+
+@app.command(
+    epilog="Example: flywheel leverage core_flywheel --outcome income_total "
+    "--since 2005 --horizon 1 --horizon 10"
+)
+def leverage(
+    model: ModelName,
+    outcome: Outcome = None,
+    horizon: Horizons = [],  # noqa: B006
+    since: Since = None,
+    set_: Settings = [],  # noqa: B006
+    scenario: ScenarioName = None,
+    method: FixedMethod = "rk4",
+    step: Step = None,
+    seed: Seed = 0,
+    language: Language = "en",
+    out: Out = [],  # noqa: B006
+    json: Json = False,
+    show: Annotated[
+        list[str],
+        typer.Option(
+            metavar="VIEW",
+            help="ranking, levers, dials, ladder, synergy, flips or robust; repeat for more.",
+        ),
+    ] = [],  # noqa: B006
+) -> int:
+    """Rank what to push for an outcome: by derivative, over the plausible range, over time."""
+    from flywheel.cli import study
+
+    question = study.Question(
+        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
     )
+    return study.leverage(question, show)
+
+
+@app.command(epilog="Example: flywheel loops core_flywheel --outcome value")
+def loops(
+    model: ModelName,
+    outcome: Outcome = None,
+    horizon: Horizons = [],  # noqa: B006
+    since: Since = None,
+    set_: Settings = [],  # noqa: B006
+    scenario: ScenarioName = None,
+    method: FixedMethod = "rk4",
+    step: Step = None,
+    seed: Seed = 0,
+    language: Language = "en",
+    out: Out = [],  # noqa: B006
+    json: Json = False,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When gains are measured; at --since else.")
+    ] = None,
+) -> int:
+    """Find the loops behind the curves; with --outcome also what it would be without them."""
+    from flywheel.cli import study
+
+    question = study.Question(
+        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+    )
+    return study.loops(question, at)
+
+
+@app.command(epilog="Example: flywheel sensitivity marketplace --outcome profit_15")
+def sensitivity(
+    model: ModelName,
+    outcome: Outcome = None,
+    horizon: Horizons = [],  # noqa: B006
+    since: Since = None,
+    set_: Settings = [],  # noqa: B006
+    scenario: ScenarioName = None,
+    method: FixedMethod = "rk4",
+    step: Step = None,
+    seed: Seed = 0,
+    language: Language = "en",
+    out: Out = [],  # noqa: B006
+    json: Json = False,
+    param: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Only this parameter; repeat for more. All by default."),
+    ] = [],  # noqa: B006
+    how: Annotated[
+        str, typer.Option(help="auto, chaos, sobol, shapley, morris, dgsm, screening or given.")
+    ] = "auto",
+    runs: Annotated[int | None, typer.Option(min=1, help="The most runs of the model.")] = None,
+) -> int:
+    """Say where the spread of an outcome comes from, over the ranges of the parameters."""
+    from flywheel.cli import study
+
+    question = study.Question(
+        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+    )
+    return study.sensitivity(question, param, how, runs)
+
+
+@app.command(epilog="Example: flywheel dip core_flywheel capacity_buffer --outcome income_total")
+def dip(
+    model: ModelName,
+    lever: Annotated[
+        str, typer.Argument(metavar="LEVER", help="A declared lever, or PARAMETER=NUMBER.")
+    ],
+    outcome: Outcome = None,
+    horizon: Horizons = [],  # noqa: B006
+    since: Since = None,
+    set_: Settings = [],  # noqa: B006
+    scenario: ScenarioName = None,
+    method: FixedMethod = "rk4",
+    step: Step = None,
+    seed: Seed = 0,
+    language: Language = "en",
+    out: Out = [],  # noqa: B006
+    json: Json = False,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Last time looked at; the end by default.")
+    ] = None,
+) -> int:
+    """Show what one lever does over time: worse before better, pay-back, internal return."""
+    from flywheel.cli import study
+
+    question = study.Question(
+        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+    )
+    return study.dip(question, lever, until)
+
+
+@app.command(
+    epilog="Example: flywheel allocate core_flywheel --budget 1 --outcome income_total "
+    "--since 2005 --horizon 10 --periods 3"
+)
+def allocate(
+    model: ModelName,
+    outcome: Outcome = None,
+    horizon: Horizons = [],  # noqa: B006
+    since: Since = None,
+    set_: Settings = [],  # noqa: B006
+    scenario: ScenarioName = None,
+    method: FixedMethod = "rk4",
+    step: Step = None,
+    seed: Seed = 0,
+    language: Language = "en",
+    out: Out = [],  # noqa: B006
+    json: Json = False,
+    budget: Annotated[
+        str,
+        typer.Option(metavar="NUMBER", help="What can be spent in all, in units of lever costs."),
+    ] = "1",
+    periods: Annotated[int, typer.Option(min=1, help="Parts of the time to decide about.")] = 1,
+    cost: Annotated[str, typer.Option(help="linear or quadratic in the intensity.")] = "linear",
+    lever: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Only this lever; repeat for more.")
+    ] = [],  # noqa: B006
+) -> int:
+    """Spread a budget over levers and periods, and price one unit more."""
+    from flywheel.cli import study
+
+    question = study.Question(
+        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+    )
+    return study.allocate(question, budget, periods, cost, lever)
 
 
 @app.command(epilog="Example: flywheel new coffee_bar && flywheel run coffee_bar.fly")

@@ -128,6 +128,11 @@ class Study:
         return self.target.horizons
 
     @property
+    def end(self) -> float:
+        """The time of the last horizon: what comes later is not asked about."""
+        return self.since + max(self.horizons)
+
+    @property
     def times(self) -> Array:
         """The saved times, shape (T,)."""
         return self.grid.times
@@ -345,12 +350,12 @@ class Study:
         # What has no value has no derivative either, not 0.
         profile[~np.isfinite(self.value)] = np.nan
         values = profile.sum(axis=1)
-        how: list[How] = ["adjoint"] * len(wanted)
-        for k, name in enumerate(wanted):
-            if name in self.event_inputs:
-                how[k] = "fd"
-                values[:, k], profile[:, :, k] = self._difference(name), np.nan
-        return Gradient(wanted, values, profile, tuple(how))
+        how: tuple[How, ...] = tuple("fd" if n in self.event_inputs else "adjoint" for n in wanted)
+        events = [k for k, name in enumerate(wanted) if name in self.event_inputs]
+        if events:
+            values[:, events] = self._differences([wanted[k] for k in events])
+            profile[:, :, events] = np.nan
+        return Gradient(wanted, values, profile, how)
 
     def tangent(self, names: Sequence[str], columns: Sequence[str]) -> Array:
         """The derivatives of saved variables to inputs, over time: shape (T, V, P).
@@ -390,12 +395,13 @@ class Study:
             return 2.0 * self.grid.step
         return 0.01 * (abs(self.base(name)) or 1.0)
 
-    def _difference(self, name: str) -> Array:
-        """Central differences of the outcome, shape (horizons,)."""
-        h, base = self.difference_step(name), self.base(name)
-        found = self.run([name], [[base + h], [base - h]]).outcomes
-        difference: Array = (found[0] - found[1]) / (2.0 * h)
-        return difference
+    def _differences(self, names: Sequence[str]) -> Array:
+        """Central differences of the outcome to some inputs, shape (horizons, k); one batch."""
+        h = np.array([self.difference_step(name) for name in names])
+        base = np.array([self.base(name) for name in names])
+        found = self.run(names, np.concatenate([base + np.diag(h), base - np.diag(h)])).outcomes
+        differences: Array = (found[: len(h)] - found[len(h) :]).T / (2.0 * h)
+        return differences
 
     # Other things to turn -----------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ STEP = 1e-3
 class Block:
     """Rows of one kind, before they are ranked: R elements, H horizons, T saves.
 
-    ``scale`` is what one unit of elasticity moves: the value of a parameter, 1 for a lever or dial.
+    ``scale`` is what one unit of elasticity moves: the value of a parameter, 1 for a lever or dial
+    and for a point in time, of which a percent means nothing.
     ``slope`` (H, R) is d outcome / d element, ``profile`` (H, T, R) when it acts. ``ends`` (H, R, 2)
     are outcomes at ``low`` and ``high``, ``near`` (H, R, 2) at ``step`` below and above; NaN where no
     run was made. ``cost`` (H, R) is that of the high end.
@@ -97,7 +98,7 @@ def input_blocks(
                     names=some,
                     labels=tuple((model[n].text("en")[0], model[n].text("ko")[0]) for n in some),
                     value=base[part],
-                    scale=base[part],
+                    scale=np.array([1.0 if is_moment(study, n) else study.base(n) for n in some]),
                     low=bounds[part, 0],
                     high=bounds[part, 1],
                     assumed=assumed[part],
@@ -112,6 +113,15 @@ def input_blocks(
                 )
             )
     return found
+
+
+def is_moment(study: Study, name: str) -> bool:
+    """Whether a parameter is a point in time, such as a year, and no duration or size."""
+    time, param = study.model.time, study.model.params.get(name)
+    if param is None or time.unit is None or param.unit is None or time.start == 0:
+        return False
+    inside = time.start <= param.value <= time.stop
+    return inside and str(param.unit) == str(time.unit)
 
 
 def _size(study: Study, name: str) -> float:

@@ -125,7 +125,7 @@ def dip(
 
     What is watched is the variable under the outcome's total or mean, or the outcome's variable (see
     ``Dip.watched``). ``at`` is the pull (the lever's own time, else the study's ``since``), ``until``
-    the last moment looked at (the end of the run), ``discount`` per unit of time (the outcome's own).
+    the last moment looked at (that of the study's last horizon), ``discount`` per unit of time (the outcome's own).
     ``better=-1`` where less is better.
 
     Raises UnknownNameError and UsageError for what is no lever, or an outcome without a course.
@@ -161,7 +161,7 @@ def dips(
     interest = what.discount if discount is None else float(discount)
     if not interest > -1.0:
         raise UsageError(f"a discount is greater than -1 a unit of time, not {discount!r}")
-    end = float(study.times[-1]) if until is None else float(until)
+    end = study.end if until is None else float(until)
     on = bench(study, levers_of(study, levers, at), (what.name,))
     found = courses(on, what.name, end, better)
     return tuple(

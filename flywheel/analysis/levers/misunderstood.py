@@ -49,7 +49,7 @@ OpenLoop = Literal["planned", "start"]
 class Misunderstood:
     """The misunderstood-lever index of L levers; arrays (L,), values in the outcome's unit.
 
-    ``worth`` is V, the difference added up to the end of the run; ``early`` the same up to
+    ``worth`` is V, the difference added up to the study's last horizon; ``early`` the same up to
     ``observed`` after the pull; ``open_worth`` V_open, without feedback; all discounted to the first
     pull. ``patience`` is the pay-back time, ``rates`` the internal rates of return: the discounts at
     which the lever is worth nothing. ``links`` are those cut for V_open.
@@ -130,7 +130,7 @@ def misunderstood(
 ) -> Misunderstood:
     """How levers (all declared ones by default) will be misjudged by who looks too early or too simply.
 
-    ``observed`` is the longest horizon of observers, a quarter of the run by default; ``noise`` that
+    ``observed`` is the longest horizon of observers, a quarter of the study's by default; ``noise`` that
     of what they have added up after a year, in parts of the usual level. ``open_loop``: what cut
     links go on reading: the course without the lever ("planned"), the value of the start ("start"),
     or None to leave V_open out. See ``openloop.feedback_links`` for which links are cut, in both runs.
@@ -142,7 +142,7 @@ def misunderstood(
     horizon = _observed(study, observed)
     _check(interest, noise, better)
     on = bench(study, levers_of(study, levers, at), (what.name,))
-    end, rate = float(study.times[-1]), math.log1p(interest)
+    end, rate = study.end, math.log1p(interest)
     found = courses(on, what.name, end, better)
     swings = [swing(c.times, c.difference, c.scale, rate=rate) for c in found]
     links: tuple[Link, ...] = ()
@@ -273,7 +273,7 @@ def misunderstood_under(
     worth, in_time, patience, depth = (np.full((draws, count), np.nan) for _ in range(4))
     unsure = noise * math.sqrt(_year(study))
     for k, start in enumerate(on.starts):
-        one = course(study.times, values[:, 0], values[:, k + 1], start, float(study.times[-1]))
+        one = course(study.times, values[:, 0], values[:, k + 1], start, study.end)
         dips = swing(one.times, one.difference, one.scale, rate=rate, returns=False)
         worth[:, k] = np.exp(-rate * (start - on.starts.min())) * dips.npv
         patience[:, k], depth[:, k] = dips.t_pay, dips.depth
@@ -335,7 +335,7 @@ def _cut(on: Bench, links: tuple[Link, ...], how: OpenLoop) -> Bench:
 
 def _observed(study: Study, observed: float | None) -> float:
     if observed is None:
-        return OBSERVED * float(study.times[-1] - study.times[0])
+        return OBSERVED * (study.end - study.since)
     if not observed > 0:
         raise UsageError(f"observers look ahead by a duration greater than 0, not {observed!r}")
     return float(observed)

@@ -43,7 +43,8 @@ class Leverage:
 
     ``elasticity`` (H, R): percent of the outcome's size per percent of the element (for a lever: the
     fraction of the outcome that a full pull would move if the first bit went on). Above 0 the outcome
-    rises. Where ``relative`` (H,) is False the outcome is about 0, and it is in the outcome's unit.
+    rises. Of a point in time it is the fraction of the outcome per unit of time later. Where
+    ``relative`` (H,) is False the outcome is about 0, and it is in the outcome's unit.
     ``at_low``, ``at_high``: change of the outcome at the ends of the plausible range by finite runs,
     ``attainable`` the one of larger size. ``per_cost``: attainable effect per unit of cost.
     ``when``: the time by which half of the derivative has acted. ``curved``: a straight line from
