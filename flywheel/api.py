@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flywheel.analysis.sending import Sent
     from flywheel.checks.reality import CheckResult
     from flywheel.rules import Rules
+    from flywheel.solve.adaptive_tangents import Tangents
     from flywheel.stages import StageMeter
     from flywheel.studies import (
         Allocation,
@@ -190,6 +191,18 @@ class Model(_model.Model):
         from flywheel.studies import LoopsThatMatter
 
         return shown(LoopsThatMatter, loops_that_matter(self, **options))
+
+    def tangents(
+        self, names: Sequence[str], columns: Sequence[str], *, method: str = "rk4", **options: Any
+    ) -> Tangents:
+        """The derivatives of variables to parameters and initial stocks, over time.
+
+        Exact for every method; adaptive ones jump where a condition on the state does. Options:
+        ``scenario``, ``overrides``, ``seed``, ``stop``, ``step``, ``rtol``.
+        """
+        from flywheel.solve.tangents import tangents
+
+        return tangents(self, names, columns, method=method, **options)
 
     def leverage(
         self, outcome: str, horizons: float | Sequence[float] | None = None, **options: Any

@@ -65,7 +65,7 @@ class Crossing:
 
 
 @dataclass(frozen=True, eq=False)
-class AdaptiveTangents:
+class Tangents:
     """Derivatives of ``columns`` (V) to ``names`` (P) over the saved ``times`` (T,).
 
     ``values`` (T, V) in each variable's unit; ``tangents`` (T, V, P) in that unit per unit of the
@@ -92,7 +92,7 @@ class AdaptiveTangents:
     def __repr__(self) -> str:
         state = "ok" if self.status else self.status.message
         return (
-            f"AdaptiveTangents({len(self.columns)} columns to {len(self.names)} inputs at "
+            f"Tangents({len(self.columns)} columns to {len(self.names)} inputs at "
             f"{len(self.times)} times, {self.integrator}, {len(self.events)} events, {state})"
         )
 
@@ -112,7 +112,7 @@ def sensitivities(
     step: float | None = None,
     save: float | None = None,
     max_evaluations: int = 1_000_000,
-) -> AdaptiveTangents:
+) -> Tangents:
     """The derivatives of variables to parameters and initial stocks, over the run.
 
     Parameters
@@ -177,7 +177,7 @@ class _Task:
     atol: float | None
     max_evaluations: int
 
-    def answer(self) -> AdaptiveTangents:
+    def answer(self) -> Tangents:
         model, system = self.plan.model, self.plan.system
         place = self.plan.input_position
         is_stock = [name in model.stocks for name in self.names]
@@ -221,7 +221,7 @@ class _Task:
                 self.reasons[k] += f"; {remark}"
         for array in (self.values, self.tangents):
             array.flags.writeable = False
-        return AdaptiveTangents(
+        return Tangents(
             names=self.names,
             columns=self.columns,
             times=self.grid.times,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import flywheel as fw
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.solve import simulate
-from flywheel.solve.adaptive_tangents import AdaptiveTangents, sensitivities
+from flywheel.solve.adaptive_tangents import Tangents, sensitivities
 from flywheel.solve.study import Study
 
 METHODS = ("rk45", "dop853", "lsoda", "bdf", "radau")
@@ -51,13 +51,13 @@ def parse(text: str, folder: Path | None = None) -> fw.Model:
     return fw.parse(inspect.cleandoc(text), folder=folder)
 
 
-def run(text: str, names: list[str], columns: list[str], **options: object) -> AdaptiveTangents:
+def run(text: str, names: list[str], columns: list[str], **options: object) -> Tangents:
     found = sensitivities(parse(text), names, columns, **options)  # type: ignore[arg-type]
     assert found.status, found.status.message
     return found
 
 
-def at(found: AdaptiveTangents, t: float) -> int:
+def at(found: Tangents, t: float) -> int:
     return int(np.abs(found.times - t).argmin())
 
 
