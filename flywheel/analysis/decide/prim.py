@@ -148,12 +148,15 @@ def prim(
     peel: float = 0.05,
     min_mass: float = 0.05,
     significance: float = 0.05,
+    objective: str = "product",
     stamp: Stamp | None = None,
 ) -> Box:
     """The box of inputs (N, d) that best holds the cases (N,), marked true.
 
-    Of the boxes on the way the one with the largest coverage × density is taken (a choice between
-    catching all and catching only them; ``Box.peels`` has the others). ``peel`` is the part of the
+    Of the boxes on the way the one with the largest ``objective`` is taken, a choice between catching
+    all and catching only them (``Box.peels`` has the others): "product" is coverage × density, which
+    asks for a box that is nearly the cases; "excess" counts the cases inside beyond their usual share,
+    and finds where cases are merely more frequent. ``peel`` is the part of the
     points cut in one step, ``min_mass`` the smallest part of all points that a box may hold;
     restrictions with a quasi-p above ``significance`` are dropped.
 
@@ -163,6 +166,8 @@ def prim(
     for label, part in (("peel", peel), ("min_mass", min_mass), ("significance", significance)):
         if not 0 < part < 1:
             raise UsageError(f"{label} must lie between 0 and 1, not {part!r}.")
+    if objective not in ("product", "excess"):
+        raise UsageError(f"objective must be 'product' or 'excess', not {objective!r}.")
     x = table(inputs, "The inputs")
     marks: NDArray[Any] = np.asarray(cases)
     if marks.shape != x.shape[:1]:
@@ -178,11 +183,12 @@ def prim(
         reason = "no run is a case" if total == 0 else "every run is a case"
     peels = _peels(x, y, peel, min_mass) if not reason else ()
     if peels:
-        chosen = max(peels, key=lambda box: box.coverage * box.density)
+        usual = total / y.size if objective == "excess" else None
+        chosen = max(peels, key=lambda box: _score(box, usual))
         low, high = chosen.low.copy(), chosen.high.copy()
-        _set_edges(x, y, low, high, min_mass)
+        _set_edges(x, y, low, high, min_mass, usual)
         _drop_doubtful(x, y, low, high, significance)
-        _set_edges(x, y, low, high, min_mass)
+        _set_edges(x, y, low, high, min_mass, usual)
     inside = _inside(x, low, high)
     caught = int(y[inside].sum())
     return Box(
@@ -200,6 +206,13 @@ def prim(
         reason=reason,
         stamp=stamp,
     )
+
+
+def _score(box: Peel, usual: float | None) -> float:
+    """Coverage × density, or with the usual share of cases how many more of them lie inside."""
+    if usual is None:
+        return box.coverage * box.density
+    return box.mass * (box.density - usual)
 
 
 def _inside(x: Array, low: Array, high: Array) -> Marks:
@@ -248,12 +261,15 @@ def _peels(x: Array, y: Marks, part: float, min_mass: float) -> tuple[Peel, ...]
         box, hits = box[keep], hits[keep]
 
 
-def _set_edges(x: Array, y: Marks, low: Array, high: Array, min_mass: float) -> None:
-    """Move each edge, in turn, to where coverage × density is largest; until none moves.
+def _set_edges(
+    x: Array, y: Marks, low: Array, high: Array, min_mass: float, usual: float | None
+) -> None:
+    """Move each edge, in turn, to where the objective is largest; until none moves.
 
     Peeling overshoots by up to a slice. This does what pasting does, exactly: with h cases among n
-    points inside, coverage × density is h²/n up to a constant, so one running sum per edge finds the
-    best place. An edge that gains nothing by being there is given up.
+    points inside, coverage × density is h²/n up to a constant and the excess h − n times the usual
+    share, so one running sum per edge finds the best place. An edge that gains nothing by being there is
+    given up.
     """
     least = max(min_mass * y.size, 1.0)
     for _ in range(20):
@@ -271,7 +287,7 @@ def _set_edges(x: Array, y: Marks, low: Array, high: Array, min_mass: float) -> 
                 ahead = values[order]
                 hits = np.cumsum(y[rows][order])
                 size = np.arange(1, ahead.size + 1)
-                score = hits.astype(float) ** 2 / size
+                score = hits**2 / size if usual is None else hits - usual * size
                 # Only between two different values can an edge stand, and the box must stay large.
                 open_here = np.append(ahead[1:] < ahead[:-1], True) & (size >= least)
                 place = int(np.argmax(np.where(open_here, score, -1.0)))
