@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flywheel.expr import COMPARISONS, Binary, Call, Expr, names, walk
+from flywheel.expr import COMPARISONS, Binary, Call, Expr, Name, Unary, names, walk
 from flywheel.kernel.system import System
 
 
@@ -39,3 +39,23 @@ def _jumps(node: Expr, steady: set[str]) -> bool:
         return not set(names(node)) <= steady
     is_condition = isinstance(node, Binary) and node.op in COMPARISONS
     return is_condition and not set(names(node)) <= steady
+
+
+def flags(system: System) -> frozenset[str]:
+    """Inputs that are read as true or false: 0 is off, whatever else is on."""
+    inputs = frozenset(system.inputs)
+    exprs = [e.expr for e in system.equations]
+    exprs += [expr for s in system.stocks for expr in (s.rate, s.initial)]
+    pending: list[Expr] = []
+    for expr in exprs:
+        pending += [n.args[0] for n in walk(expr) if isinstance(n, Call) and n.function == "if"]
+    found: set[str] = set()
+    while pending:
+        match pending.pop():
+            case Name(name=name) if name in inputs:
+                found.add(name)
+            case Unary(op="not", operand=operand):
+                pending.append(operand)
+            case Binary(op="and" | "or", left=left, right=right):
+                pending += [left, right]
+    return frozenset(found)
