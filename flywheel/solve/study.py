@@ -198,7 +198,7 @@ class Study:
             raise unknown_name(str(name), "parameter, variable or dial", shown, self.model.name)
         return found
 
-    @property
+    @cached_property
     def _known(self) -> dict[str, str]:
         every = (*self.model.params, *self.columns, *self._dials)
         return {key(name): name for name in every}
@@ -347,6 +347,8 @@ class Study:
                 profile[:, 0, wanted.index(name)] += effect
         if first > 0:
             profile[:, : first + 1] = 0.0
+            if weights[:, first].any():
+                profile[:, first] = self._at_once(wanted, weights, first)
         # What has no value has no derivative either, not 0.
         profile[~np.isfinite(self.value)] = np.nan
         values = profile.sum(axis=1)
@@ -356,6 +358,18 @@ class Study:
             values[:, events] = self._differences([wanted[k] for k in events])
             profile[:, :, events] = np.nan
         return Gradient(wanted, values, profile, how)
+
+    def _at_once(self, wanted: tuple[str, ...], weights: Array, first: int) -> Array:
+        """What moving inputs from save ``first`` on does to the values of that very save, weighed:
+        (horizons, inputs)."""
+        batch, place = self.pushable(wanted, 1)
+        row = self.extended(batch.system)
+        row[place[dials.edge_input(0)]] = self.times[first]
+        seeds = np.zeros(weights.shape)
+        seeds[:, first] = weights[:, first]
+        inputs = np.repeat(row[np.newaxis], len(seeds), 0)
+        _, found = batch.gradient(inputs, seeds, self.target.columns)
+        return np.asarray(found[:, 0, [place[dials.push_input(name)] for name in wanted]])
 
     def tangent(self, names: Sequence[str], columns: Sequence[str]) -> Array:
         """The derivatives of saved variables to inputs, over time: shape (T, V, P).
@@ -473,7 +487,7 @@ class Study:
     def _with(self, system: System, new: Sequence[str]) -> Study:
         found: Study = object.__new__(type(self))
         found.__dict__.update(
-            {k: v for k, v in self.__dict__.items() if k not in ("_pushes", "_levers")}
+            {k: v for k, v in self.__dict__.items() if k not in ("_pushes", "_known")}
         )
         found._batch = self._batch.at(system)
         found._vector = self.extended(system)
