@@ -169,6 +169,11 @@ class Study:
         return np.where(np.isfinite(found), found, np.nan)
 
     @property
+    def overrides(self) -> Mapping[str, float]:
+        """The numbers that replace the model's in the baseline, by declared name."""
+        return MappingProxyType(dict(self._numbers.given))
+
+    @property
     def params(self) -> dict[str, Array]:
         """The baseline's parameters."""
         place = self.plan.input_position
@@ -245,7 +250,9 @@ class Study:
             raise UsageError(
                 f"{stocks[0]} is a stock: it can be set at the start, not at {origin:g}"
             )
-        batch, place = self.pushable(spelled, 1)
+        # All parameters can be pushed in it, whichever are: one compilation serves every such call.
+        others = tuple(name for name in spelled if name not in self.model.params)
+        batch, place = self.pushable((*self.model.params, *others), 1)
         inputs = np.repeat(self.extended(batch.system)[np.newaxis], len(given), 0)
         inputs[:, place[dials.edge_input(0)]] = origin
         for k, name in enumerate(spelled):

@@ -125,8 +125,8 @@ def dip(
 
     What is watched is the variable under the outcome's total or mean, or the outcome's variable (see
     ``Dip.watched``). ``at`` is the pull (the lever's own time, else the study's ``since``), ``until``
-    the last moment looked at (that of the study's last horizon), ``discount`` per unit of time (the outcome's own).
-    ``better=-1`` where less is better.
+    the last moment looked at (that of the last horizon), ``discount`` per unit of time (the
+    outcome's own). ``better=-1`` where less is better.
 
     Raises UnknownNameError and UsageError for what is no lever, or an outcome without a course.
     """

@@ -9,6 +9,7 @@ no numeric index was found in the literature.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,20 @@ _MISJUDGED = 0.5
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
+_FEW = 100_000
+
+
+def normal(x: Array) -> Array:
+    """The distribution function of the standard normal. scipy takes a fifth of a second to import,
+    which is not worth it for a few numbers."""
+    if x.size > _FEW:
+        from scipy.special import ndtr
+
+        return np.asarray(ndtr(x))
+    flat = [0.5 * math.erfc(-value * math.sqrt(0.5)) for value in x.ravel().tolist()]
+    return np.array(flat).reshape(x.shape)
+
+
 def misjudged_in_time(
     times: Array, difference: Array, worth: Array, *, observed: float, noise: Array
 ) -> Array:
@@ -38,8 +53,6 @@ def misjudged_in_time(
     added up after one unit of time. Without noise it is the part of horizons with the wrong sign.
     A final value of 0 gives one half: nobody can be right. Members that failed are NaN.
     """
-    from scipy.special import ndtr
-
     sound = np.isfinite(difference).all(axis=1) & np.isfinite(worth)
     line = path(times - times[0], np.where(sound[:, None], difference, 0.0))
     begin = np.minimum(line.times[:, :-1], observed)
@@ -61,7 +74,7 @@ def misjudged_in_time(
         blur = noise[:, None, None] * np.sqrt(begin[..., None] + inside)
         doubt = np.where(
             blur > 0,
-            ndtr(-truth * seen / np.where(blur > 0, blur, 1.0)),
+            normal(-truth * seen / np.where(blur > 0, blur, 1.0)),
             0.5 * (1.0 - truth * np.sign(seen)),
         )
         wrong += np.sum(0.5 * size * (doubt @ _WEIGHTS), axis=1)

@@ -8,7 +8,7 @@ rest are parameters. What a parameter means to people is not in its equation: re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from flywheel.expr import Binary, Call, Expr, Name, names, walk
 from flywheel.model import Aux, Flow, Model, Stock
@@ -40,7 +40,13 @@ _DELAYS |= {"trend", "forecast"}
 def levels_of(model: Model) -> dict[str, int]:
     """The level of every parameter, stock (its initial value) and declared lever, by name."""
     found = dict.fromkeys(model.stocks, BUFFER)
-    found |= {name: _of_param(model, name) for name in model.params}
+    equations = [d.equation for d in model.variables.values() if isinstance(d, Flow | Aux)]
+    reads = [(expr, frozenset(names(expr))) for expr in equations]
+    starts = {name for stock in model.stocks.values() for name in names(stock.initial)}
+    goals = _goals(model)
+    for name in model.params:
+        running = [expr for expr, read in reads if name in read]
+        found[name] = _of_param(model, name, running, starts, goals)
     for lever in model.levers.values():
         level = lever.level or found.get(lever.param, PARAMETER)
         found[lever.name] = level
@@ -49,19 +55,19 @@ def levels_of(model: Model) -> dict[str, int]:
     return found
 
 
-def _of_param(model: Model, name: str) -> int:
+def _of_param(
+    model: Model, name: str, running: Sequence[Expr], starts: set[str], goals: set[str]
+) -> int:
     prefix, _, last = name.rpartition(".")
     if prefix and last == "desired":
         return RULE
     if prefix and last == "on":
         return STRUCTURE
-    equations = [d.equation for d in model.variables.values() if isinstance(d, Flow | Aux)]
-    running = [expr for expr in equations if name in names(expr)]
-    if not running and any(name in names(stock.initial) for stock in model.stocks.values()):
+    if not running and name in starts:
         return BUFFER
     if any(_delays(expr, name, _is_time(model, name)) for expr in running):
         return DELAY
-    if name in _goals(model):
+    if name in goals:
         return GOAL
     return PARAMETER
 

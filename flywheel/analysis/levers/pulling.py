@@ -160,35 +160,20 @@ def _bench(
     names: tuple[str, ...],
     watch: tuple[str, ...],
 ) -> Bench:
-    overrides = {
-        name: origin.base(name)
-        for name, param in origin.model.params.items()
-        if origin.base(name) != param.value
-    }
-
-    def study(values: Mapping[str, float]) -> Study:
-        return Study(
-            model,
-            origin.name,
-            list(origin.horizons),
-            since=origin.since,
-            method=origin.method,
-            scenario=origin.scenario,
-            overrides=values,
-            seed=origin.seed,
-            step=origin.grid.step,
-            stop=origin.grid.stop,
-            watch=watch,
-        )
-
-    found = study(overrides)
-    # A stock's initial value may be overridden too, which only shows in the baseline.
-    starts = {
-        name: origin.base(name)
-        for name in origin.model.stocks
-        if not math.isclose(origin.base(name), found.base(name), rel_tol=1e-12, abs_tol=1e-300)
-    }
-    return Bench(origin, study(overrides | starts) if starts else found, levers, names)
+    study = Study(
+        model,
+        origin.name,
+        list(origin.horizons),
+        since=origin.since,
+        method=origin.method,
+        scenario=origin.scenario,
+        overrides=origin.overrides,
+        seed=origin.seed,
+        step=origin.grid.step,
+        stop=origin.grid.stop,
+        watch=watch,
+    )
+    return Bench(origin, study, levers, names)
 
 
 def _free(model: Model, lever: str, number: int) -> str:
