@@ -196,15 +196,14 @@ def _range(found: RobustChoice, name: str, korean: bool) -> str:
 
 def measured(value: float, values: Array, unit: str, time_unit: str) -> str:
     """A number with its unit: ``0.4/year``; a moment such as 2011.4 has none."""
-    number = edge(value, values)
+    number = edge(value, float(np.ptp(values)))
     if not unit or (unit == time_unit and abs(value) > 10 * float(np.ptp(values))):
         return number
     return f"{number}{unit[1:]}" if unit.startswith("1/") else f"{number} {unit}"
 
 
-def edge(value: float, values: Array) -> str:
-    """A limit, with as many digits as its range can tell apart: 2011.4 of 2006 to 2014, not 2010."""
-    span = float(np.ptp(values))
+def edge(value: float, span: float) -> str:
+    """A number with as many digits as its span can tell apart: 2011.4 of 2006 to 2014, not 2010."""
     if span <= 0 or not np.isfinite(span) or abs(value) < 10 * span:
         return say(value)
     return f"{value:.{max(0, 2 - int(np.floor(np.log10(span))))}f}"
