@@ -49,6 +49,7 @@ def fold(text: str, room: int, lines: int = 0) -> list[str]:
     Words longer than a line are broken where they must be.
     """
     found = [""]
+    text = text.replace(" %", f"{NO_BREAK}%")
     for word in filter(None, text.split(" ")):  # a no-break space holds
         rest = word
         while rest:

@@ -125,7 +125,8 @@ def tornado(
     figure.update_xaxes(
         nticks=5, showgrid=True, gridcolor=colors.hairline, showline=False, ticks="",
         tickformat="+~s" if edge >= 1e4 or edge < 1e-3 else "+",
-        title={"text": escape(f"Δ {table.unit}" if table.unit else ""), "standoff": GRID}, range=_window(table, row, shown, edge),
+        title={"text": escape(f"Δ {table.unit}" if table.unit else ""), "standoff": GRID},
+        range=_window(table, row, shown, edge),
     )  # fmt: skip
     figure.update_layout(barmode="overlay")
     low, high = mix(colors.muted, colors.paper, 0.6), colors.muted
@@ -273,7 +274,8 @@ def by_horizon(
             font={"size": TEXT_SMALL, "color": ink},
         )  # fmt: skip
         figure.add_annotation(
-            text=str(table.rank[0, k]) if table.attainable[0, k] else "–", x=0, y=int(place[0, n]), xanchor="right", xshift=-12,
+            text=str(table.rank[0, k]) if table.attainable[0, k] else "–", x=0,
+            y=int(place[0, n]), xanchor="right", xshift=-12,
             showarrow=False, name="first", font={"size": TEXT_SMALL, "color": ink},
         )  # fmt: skip
     figure.update_xaxes(

@@ -22,9 +22,9 @@ MISUNDERSTOOD = "misunderstood"
 SEDUCTIVE = "seductive"
 MINOR = "minor"
 
-_LARGE = 1.0 / 3.0
+LARGE = 1.0 / 3.0
 """Q from which a lever counts as large: half of the median lever's worth."""
-_MISJUDGED = 0.5
+MISJUDGED = 0.5
 """MUI from which a lever counts as misjudged."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 
@@ -115,9 +115,9 @@ def verdicts(worth: Array, opened: Array, mui_time: Array) -> Verdicts:
     mli = size * mui * np.sign(worth)
     quadrant = tuple(
         MINOR
-        if not q >= _LARGE
+        if not q >= LARGE
         else OBVIOUS
-        if not m >= _MISJUDGED
+        if not m >= MISJUDGED
         else MISUNDERSTOOD
         if v > 0
         else SEDUCTIVE
