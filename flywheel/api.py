@@ -190,7 +190,7 @@ class Model(_model.Model):
         from flywheel.results import shown
         from flywheel.studies import LoopsThatMatter
 
-        return shown(LoopsThatMatter, loops_that_matter(self, **options))
+        return shown(LoopsThatMatter, loops_that_matter(self, **options), model=self)
 
     def tangents(
         self, names: Sequence[str], columns: Sequence[str], *, method: str = "rk4", **options: Any

@@ -109,9 +109,18 @@ def results_html(results: Sequence[Shown], *, language: str = "en") -> str:
             div_id=f"figure-{place}",
         )
         shown = brief(result, language)
-        head = "".join(f'<th scope="col">{escape(one)}</th>' for one in shown.heads)
+        kinds = ["" if is_number else ' class="text"' for is_number in shown.numeric]
+        head = "".join(
+            f'<th scope="col"{kind}>{escape(one)}</th>'
+            for kind, one in zip(kinds, shown.heads, strict=True)
+        )
         rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in shown.rows
+            "<tr>"
+            + "".join(
+                f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)
+            )
+            + "</tr>"
+            for row in shown.rows
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         receipt = "" if stamp is None else json.dumps(plain(stamp.receipt()), ensure_ascii=False)
@@ -129,7 +138,7 @@ def results_html(results: Sequence[Shown], *, language: str = "en") -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <title>{escape(title)}</title>
-<style>{_style(LIGHT)}.wide {{ overflow-x: auto; }}</style>
+<style>{_style(LIGHT)}.wide {{ overflow-x: auto; }} td.text, th.text {{ text-align: left; }}</style>
 </head>
 <body>
 <main>

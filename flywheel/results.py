@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from flywheel.errors import UsageError, nearest
@@ -23,6 +24,9 @@ class Shown:
 
     FIGURES: ClassVar[Mapping[str, str]] = {}
     """Per figure the function that draws it, as ``module:function`` below ``flywheel.figures``."""
+
+    _context: Mapping[str, Any] = MappingProxyType({})
+    """What figures may want to know besides: ``model`` for labels and evidence, ``unit``."""
 
     if TYPE_CHECKING:
 
@@ -57,6 +61,12 @@ class Shown:
 S = TypeVar("S", bound=Shown)
 
 
-def shown(kind: type[S], table: Any) -> S:
-    """The table of an analysis as a result of a kind that extends its class."""
-    return kind(**{field.name: getattr(table, field.name) for field in fields(table)})
+def shown(kind: type[S], table: Any, **context: Any) -> S:
+    """The table of an analysis as a result of a kind that extends its class.
+
+    ``context`` is what figures want to know besides: the model, the outcome's unit.
+    """
+    result = kind(**{field.name: getattr(table, field.name) for field in fields(table)})
+    # Tables are frozen for their readers; this is still making it.
+    object.__setattr__(result, "_context", MappingProxyType(context))
+    return result

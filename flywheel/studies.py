@@ -26,7 +26,7 @@ from flywheel.analysis.loops.ledger import LoopLedger as _LoopLedger
 from flywheel.analysis.loops.matter import LoopsThatMatter as _LoopsThatMatter
 from flywheel.analysis.loops.vitals import Vitals as _Vitals
 from flywheel.analysis.sensitivity.table import Sensitivity as _Sensitivity
-from flywheel.results import Shown, shown
+from flywheel.results import S, Shown, shown
 from flywheel.solve.study import Study as _Study
 
 if TYPE_CHECKING:
@@ -39,13 +39,23 @@ if TYPE_CHECKING:
 class Leverage(Shown, _Leverage):
     """Parameters, initial stocks and levers by what they can move and when."""
 
+    FIGURES = {
+        "tornado": "leverage:tornado",
+        "horizons": "leverage:by_horizon",
+        "timing": "timing:timing",
+    }
+
 
 class Ladder(Shown, _Ladder):
     """Meadows' ladder with the model's own numbers."""
 
+    FIGURES = {"ladder": "ladder:ladder"}
+
 
 class Synergy(Shown, _Synergy):
     """What levers do together beyond what each does alone."""
+
+    FIGURES = {"synergy": "synergy:synergy"}
 
 
 class Flips(Shown, _Flips):
@@ -63,21 +73,31 @@ class RobustlyMisunderstood(Shown, _RobustlyMisunderstood):
 class Dials(Shown, _Dials):
     """Links, flows, tables and absent links by their leverage."""
 
+    FIGURES = {"timing": "timing:timing"}
+
 
 class Dip(Shown, _Dip):
     """One lever over time: worse before better, or better before worse."""
+
+    FIGURES = {"dip": "dip:dip"}
 
 
 class Misunderstood(Shown, _Misunderstood):
     """Levers by how they will be misjudged."""
 
+    FIGURES = {"quadrants": "quadrants:quadrants"}
+
 
 class LoopsThatMatter(Shown, _LoopsThatMatter):
     """Loops by the part of the change that they carry."""
 
+    FIGURES = {"dominance": "loops:dominance"}
+
 
 class LoopLedger(Shown, _LoopLedger):
     """Loops by share, knock-out and gain side by side."""
+
+    FIGURES = {"ledger": "ledger:ledger"}
 
 
 class Vitals(Shown, _Vitals):
@@ -87,13 +107,24 @@ class Vitals(Shown, _Vitals):
 class Sensitivity(Shown, _Sensitivity):
     """Uncertain inputs by the part of the outcome's spread that they explain."""
 
+    FIGURES = {
+        "indices": "sensitivity:indices",
+        "over_time": "sensitivity:over_time",
+        "pairs": "sensitivity:pairs",
+    }
+
 
 class Allocation(Shown, _Allocation):
     """A budget, spread over levers and periods."""
 
+    FIGURES = {"allocation": "allocation:allocation"}
+
 
 class Study(_Study):
     """An outcome at horizons, and what moves it. Made by ``Model.study``."""
+
+    def _show(self, kind: type[S], table: Any) -> S:
+        return shown(kind, table, model=self.model, unit=self.unit)
 
     def leverage(self, *, dials: bool = False, **options: Any) -> Leverage:
         """Everything that can be turned, ranked by what it can move at each horizon.
@@ -103,7 +134,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.ranking import leverage
 
-        return shown(
+        return self._show(
             Leverage, leverage(self, extra=self._dial_blocks() if dials else (), **options)
         )
 
@@ -111,7 +142,7 @@ class Study(_Study):
         """Leverage by Meadows' levels, and whether her order holds in this model."""
         from flywheel.analysis.levers.ladder import ladder
 
-        return shown(Ladder, ladder(self.leverage(dials=True), horizon, seed=seed))
+        return self._show(Ladder, ladder(self.leverage(dials=True), horizon, seed=seed))
 
     def synergy(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> Synergy:
         """Pairs and bundles of levers: complements, substitutes, fair shares, and who goes first.
@@ -120,7 +151,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.synergy import synergy
 
-        return shown(Synergy, synergy(self, levers, **options))
+        return self._show(Synergy, synergy(self, levers, **options))
 
     def flips(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> Flips:
         """Which assumption would have to be how wrong before another lever wins.
@@ -129,7 +160,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.flip import flips
 
-        return shown(Flips, flips(self, levers, **options))
+        return self._show(Flips, flips(self, levers, **options))
 
     def robust(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> RobustRanking:
         """The ranking of levers under many draws of the uncertain parameters.
@@ -138,7 +169,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.robust import robust
 
-        return shown(RobustRanking, robust(self, levers, **options))
+        return self._show(RobustRanking, robust(self, levers, **options))
 
     def _dial_blocks(self) -> tuple[Block, ...]:
         from flywheel.analysis.levers.dial_blocks import dial_blocks
@@ -149,7 +180,7 @@ class Study(_Study):
         """The leverage of links, flows, tables and of information that nobody uses yet."""
         from flywheel.analysis.levers.dials import structural_dials
 
-        return shown(Dials, structural_dials(self, kinds, top=top, absent=absent))
+        return self._show(Dials, structural_dials(self, kinds, top=top, absent=absent))
 
     def dip(self, lever: str | Lever | None = None, **options: Any) -> Dip:
         """What a lever does over time: depth, trough, pay-back, debt, internal rates of return.
@@ -159,7 +190,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.dip import dip
 
-        return shown(Dip, dip(self, lever, **options))
+        return self._show(Dip, dip(self, lever, **options))
 
     def misunderstood(
         self, levers: Iterable[str | Lever] | None = None, **options: Any
@@ -170,7 +201,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.misunderstood import misunderstood
 
-        return shown(Misunderstood, misunderstood(self, levers, **options))
+        return self._show(Misunderstood, misunderstood(self, levers, **options))
 
     def misunderstood_under(
         self, levers: Iterable[str | Lever] | None = None, **options: Any
@@ -181,13 +212,13 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.misunderstood import misunderstood_under
 
-        return shown(RobustlyMisunderstood, misunderstood_under(self, levers, **options))
+        return self._show(RobustlyMisunderstood, misunderstood_under(self, levers, **options))
 
     def ledger(self, *, at: float | None = None, top: int = 12, **options: Any) -> LoopLedger:
         """Loops by their share in the past curve and by what the outcome would be without them."""
         from flywheel.analysis.loops.ledger import loop_ledger
 
-        return shown(LoopLedger, loop_ledger(self, at=at, top=top, **options))
+        return self._show(LoopLedger, loop_ledger(self, at=at, top=top, **options))
 
     def vitals(self, at: float | None = None, **options: Any) -> Vitals:
         """Growth, gain, doubling time, momentum and break-even of the loops behind the outcome.
@@ -196,7 +227,7 @@ class Study(_Study):
         """
         from flywheel.analysis.loops.vitals import vitals
 
-        return shown(Vitals, vitals(self, at, **options))
+        return self._show(Vitals, vitals(self, at, **options))
 
     def sensitivity(
         self,
@@ -212,7 +243,7 @@ class Study(_Study):
         from flywheel.analysis.sensitivity.apportion import sensitivity
 
         found = sensitivity(self, parameters, ranges, method, runs, seed, over_time, confidence)
-        return shown(Sensitivity, found)
+        return self._show(Sensitivity, found)
 
     def allocate(
         self,
@@ -228,7 +259,7 @@ class Study(_Study):
         """
         from flywheel.analysis.decide.allocate import allocate
 
-        return shown(Allocation, allocate(self, budget, levers, periods, **options))
+        return self._show(Allocation, allocate(self, budget, levers, periods, **options))
 
     def check_gradient(self, seed: int = 0, directions: int = 3) -> GradientCheck:
         """Compare the exact derivatives with differences of runs, along random directions."""
