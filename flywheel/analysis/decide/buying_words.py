@@ -65,9 +65,9 @@ def _first(found: DataToBuy, row: Purchase, about: str, korean: bool) -> str:
             else f"자료가 없어 표준편차는 {after}이고, "
         )
         return (
-            f"{about} 기준으로 가장 알아볼 가치가 큰 수는 「{label}」({believed(row.number, True)})이며, "
-            f"그 가치는 최대 {worth} ({span})입니다. {held}하나를 더 잰다면 {figure} 값이 가장 좋아 "
-            f"{then}까지 줄어듭니다."
+            f"{about} 기준으로 가장 알아볼 가치가 큰 수는 「{label}」({believed(row.number, True)})"
+            f"이며, 그 가치는 최대 {worth} ({span})입니다. {held}하나를 더 잰다면 {figure} 값이 가장 "
+            f"좋아 {then}까지 줄어듭니다."
         )
     held = (
         f"The {count} {sure}figures at hand narrow its standard deviation from {before} to {after}; "

@@ -113,11 +113,11 @@ def table_of(
         found = [Policy(one.name, _labels(one), _pulls({one.name: 1.0})) for one in levers]
     else:
         bundles = {str(name): _bundle(str(name), bundle) for name, bundle in policies.items()}
-        asked = dict.fromkeys(lever for bundle in bundles.values() for lever in bundle)
-        levers = levers_of(study, asked, at) if asked else ()
+        asked = {key(lever): lever for bundle in bundles.values() for lever in bundle}
+        levers = levers_of(study, asked.values(), at) if asked else ()
         spelled = dict(zip(asked, (one.name for one in levers), strict=True))
         found = [
-            Policy(name, (name, name), _pulls({spelled[one]: u for one, u in bundle.items()}))
+            Policy(name, (name, name), _pulls({spelled[key(one)]: u for one, u in bundle.items()}))
             for name, bundle in bundles.items()
         ]
     idle = [one for one in found if not any(one.pulls.values())]
