@@ -206,6 +206,7 @@ class FixedKernel:
         series: Array,
         noise: Array | None = None,
         noise_row: NDArray[np.int64] | None = None,
+        out: Array | None = None,
     ) -> tuple[Array, NDArray[np.int64]]:
         """Integrate; returns values and, per member, the first step with a broken state.
 
@@ -215,7 +216,8 @@ class FixedKernel:
         ``every``.
 
         Values have shape (members, saves, V) with saves = steps / every + 1 and V the saved names;
-        the second array (members,) holds -1 where all states stayed finite.
+        the second array (members,) holds -1 where all states stayed finite. They are written to
+        ``out`` where it is given, contiguous and of that shape.
         """
         lanes = self.lanes
         members, width = inputs.shape
@@ -234,7 +236,8 @@ class FixedKernel:
         if noise_row is None and self.program.noises:
             raise UsageError("this program draws noise: give noise and noise_row")
         table = np.ascontiguousarray(series, dtype=np.float64)
-        out = np.empty((members, saves, count))
+        if out is None:
+            out = np.empty((members, saves, count))
         bad = np.empty(groups * lanes, dtype=np.int64)
         self._call(
             packed.ctypes.data,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,22 +49,23 @@ class Batch:
     seed: int = 0
     _programs: dict[tuple[str, ...], Program] = field(default_factory=dict)
     _tables: dict[tuple[str, ...], Array] = field(default_factory=dict)
+    # By the identity of programs, which _programs keeps alive.
+    _kernels: dict[int, FixedKernel] = field(default_factory=dict)
+    _adjoints: dict[int, AdjointKernel] = field(default_factory=dict)
 
     def values(self, inputs: Array, columns: Sequence[str]) -> Array:
         """The saved ``columns`` of runs with ``inputs`` (M, P), shape (M, T, V); NaN from where a
         run broke down."""
-        from flywheel.kernel.llvm import compile_fixed
-
         program = self._program(tuple(columns))
         self._check(len(inputs) * len(columns), "runs")
-        kernel: FixedKernel = compile_fixed(program, self.method)
+        kernel = self._fixed(program)
         given = self._arguments(program)
 
         def part(rows: slice) -> Array:
             found, _ = kernel.run(inputs[rows], **self._noise(given, program, len(inputs[rows])))
             return found
 
-        return np.concatenate(self._spread(part, len(inputs), program))
+        return _joined(self._spread(part, len(inputs), program))
 
     def gradient(
         self, inputs: Array, seeds: Array, columns: Sequence[str], *, profile: bool = False
@@ -74,12 +75,10 @@ class Batch:
         ``seeds`` (M, T, V). The second array is (M, 1, P), with ``profile`` (M, T, P): what acts
         through the start, then what acts between each save and the next.
         """
-        from flywheel.kernel.llvm import compile_adjoint
-
         program = self._program(tuple(columns))
         rows = self.grid.saves if profile else 1
         self._check(len(inputs) * rows * len(self.system.inputs) // self.grid.saves, "gradients")
-        kernel: AdjointKernel = compile_adjoint(program, self.method)
+        kernel = self._adjoint(program)
         given = self._arguments(program)
 
         def part(rows: slice) -> tuple[Array, Array]:
@@ -87,7 +86,7 @@ class Batch:
             return kernel.run(inputs[rows], seeds[rows], profile=profile, **noise)
 
         found = self._spread(part, len(inputs), program)
-        values, slopes = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        values, slopes = (_joined(parts) for parts in zip(*found, strict=True))
         for member in _spoilt(seeds, slopes):
             one = slice(member, member + 1)
             end = int(np.flatnonzero((seeds[member] != 0.0).any(axis=1)).max(initial=0))
@@ -102,8 +101,6 @@ class Batch:
 
         Shape (D, T, V).
         """
-        from flywheel.kernel.llvm import compile_fixed
-
         count, width = directions.shape
         slots = best_slots(count)
         plain = self._program(tuple(columns))
@@ -112,7 +109,7 @@ class Batch:
         if program is None:
             program = self._programs[name] = tangent_program(plain, slots)
         self._check(count * len(columns), "tangents")
-        kernel: FixedKernel = compile_fixed(program, self.method)
+        kernel = self._fixed(program)
         members = -(-count // slots)
         packed = np.zeros((members * slots, width))
         packed[:count] = directions
@@ -121,13 +118,22 @@ class Batch:
         )
         given = self._arguments(plain)
 
-        def part(place: slice) -> Array:
-            found, _ = kernel.run(rows[place], **self._noise(given, plain, len(rows[place])))
-            return found
+        saves, width = self.grid.saves, len(columns)
+        out = np.empty((members, slots, saves, width))
 
-        found = np.concatenate(self._spread(part, members, program))
-        split = found.reshape(members, self.grid.saves, slots, len(columns))
-        return split.transpose(0, 2, 1, 3).reshape(-1, self.grid.saves, len(columns))[:count]
+        def part(place: slice) -> None:
+            # A group at a time, in memory that stays in the processor's cache.
+            held = np.empty((_LANES, saves, slots * width))
+            for first in range(place.start, place.stop, _LANES):
+                some = slice(first, min(first + _LANES, place.stop))
+                many = some.stop - first
+                noise = self._noise(given, plain, many)
+                found, _ = kernel.run(rows[some], out=held[:many], **noise)
+                # Saves of a member hold its directions one after the other.
+                out[some] = found.reshape(many, saves, slots, width).transpose(0, 2, 1, 3)
+
+        self._spread(part, members, program)
+        return out.reshape(-1, saves, width)[:count]
 
     # What kernels are given ---------------------------------------------------------------------
 
@@ -136,6 +142,23 @@ class Batch:
         if program is None:
             program = self._programs[columns] = lower(self.system, columns)
         return program
+
+    # Kept here too: to find a kernel by its program's hash takes longer than a short run.
+    def _fixed(self, program: Program) -> FixedKernel:
+        from flywheel.kernel.llvm import compile_fixed
+
+        kernel = self._kernels.get(id(program))
+        if kernel is None:
+            kernel = self._kernels[id(program)] = compile_fixed(program, self.method)
+        return kernel
+
+    def _adjoint(self, program: Program) -> AdjointKernel:
+        from flywheel.kernel.llvm import compile_adjoint
+
+        kernel = self._adjoints.get(id(program))
+        if kernel is None:
+            kernel = self._adjoints[id(program)] = compile_adjoint(program, self.method)
+        return kernel
 
     def _arguments(self, program: Program) -> dict[str, Any]:
         table = self._tables.get(program.series)
@@ -182,7 +205,11 @@ class Batch:
 
     def at(self, system: System) -> Batch:
         """The same for another system."""
-        return replace(self, system=system, _programs={}, _tables={})
+        return Batch(system, self.method, self.grid, self.seed)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _spoilt(seeds: Array, slopes: Array) -> list[int]:
