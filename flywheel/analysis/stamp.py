@@ -46,7 +46,8 @@ class Stamp:
         unit = f" {self.time_unit}" if self.time_unit else ""
         seen = ", ".join(f"{h:g}" for h in self.horizons)
         when = f" after {seen}{unit} from {self.since:g}" if seen else ""
-        extra = "".join(f", {name} {_short(value)}" for name, value in self.settings.items())
+        shown = {n: v for n, v in self.settings.items() if not isinstance(v, Mapping)}
+        extra = "".join(f", {name} {_short(value)}" for name, value in shown.items())
         return f"{self.outcome} of {self.model}{when}; {self.method}, step {self.step:g}{extra}"
 
 

@@ -8,6 +8,7 @@ screened before. All runs are made in large batches; none that failed is average
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
@@ -18,7 +19,7 @@ from flywheel.analysis.sensitivity.design import Array, Distribution, radial
 from flywheel.analysis.sensitivity.methods import Found, Work
 from flywheel.analysis.sensitivity.ranges import Range, ranges_of
 from flywheel.analysis.sensitivity.table import Method, OverTime, Sensitivity
-from flywheel.analysis.stamp import Stamp
+from flywheel.analysis.stamp import stamp_of_study
 from flywheel.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -195,23 +196,15 @@ def _table(
     work: Work, found: Found, asked: str, fixed: dict[str, float], variables: tuple[str, ...]
 ) -> Sensitivity:
     study = work.study
-    stamp = Stamp(
-        study.model.name,
-        study.model.hash,
-        study.name,
-        study.horizons,
-        study.since,
-        study.time_unit,
-        study.method,
-        study.grid.step,
-        work.seed,
-        {
-            "analysis": found.method,
-            "runs": work.runs,
-            "ranges": {name: str(range_) for name, range_ in work.inputs.items()},
-            "confidence": work.confidence,
-            **({"scenario": study.scenario} if study.scenario else {}),
-        },
+    stamp = replace(
+        stamp_of_study(
+            study,
+            analysis=found.method,
+            runs=work.runs,
+            ranges={name: str(range_) for name, range_ in work.inputs.items()},
+            confidence=work.confidence,
+        ),
+        seed=work.seed,
     )
     over_time = _over_time(work, found, variables)
     return Sensitivity(
