@@ -3,9 +3,10 @@
     python benchmarks/derivatives.py [--method rk4|euler] [--rounds 40] [--models NAME ...] [--json FILE]
 
 For every model of the library: all tangents of all its variables, and those of what an outcome reads,
-per parameter or initial stock; one adjoint gradient of an outcome to all of them; the same for eight members at once, per member. The unit
-is one run of the model by the same kernel, one member, that saves what the contestant reads. One
-thread; contestants take turns. Nothing is timed before tangents and adjoint agree.
+per parameter or initial stock; one adjoint gradient of an outcome to all of them; the same for eight
+members at once, per member. The unit is one run of the model by the same kernel, one member, that saves
+what the contestant reads. One thread; contestants take turns. Nothing is timed before tangents and
+adjoint agree.
 """
 
 from __future__ import annotations
