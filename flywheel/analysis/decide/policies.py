@@ -109,8 +109,9 @@ class RobustChoice:
     set_by_levers: tuple[str, ...]
     """Uncertain inputs that were not drawn, for a policy sets them to a value of its own."""
     chosen: str
-    """The policy with the smallest regret in nearly all draws (``regret.quantile`` of them). The worst
-    of all would be decided by one freak draw, and no number of draws settles it."""
+    """The policy with the smallest regret in nearly all draws (``regret.quantile`` of them), of
+    equal ones that with the best mean. The worst draw of all would leave the choice to one freak, and
+    no number of draws settles it."""
     examined: str
     fails: Marks
     """(N,) where the examined policy misses the target, or without one does worse than nothing."""
@@ -210,7 +211,8 @@ def robust_choice(
     sign = 1.0 if better == "higher" else -1.0
     wins, beats = _wins(sign * judged.outcomes)
     low, high = _wilson(wins, len(judged.scenarios))
-    chosen = judged.choices["high regret"][0]
+    equal = judged.choices["high regret"]
+    chosen = max(equal, key=lambda name: sign * judged.mean[judged.policies.index(name)])
     place = _find(every, chosen if examine is None else examine)
     marks = failing(played.outcomes[[place, 0]], target, sign)
     box = _box(played, marks, stamp)

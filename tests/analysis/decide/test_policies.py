@@ -84,6 +84,9 @@ def test_the_box_of_a_bet_ends_where_luck_does() -> None:
 
 def test_a_trap_of_two_conditions_is_found_in_the_units_of_the_model() -> None:
     found = robust_choice(study(TRAP), draws=1024)
+    # In more than a tenth of the draws either is wrong by 1: the mean decides between equals.
+    assert found.regret.high_regret.tolist() == pytest.approx([1.0, 1.0])
+    assert found.chosen == "act"
     assert set(found.box.restricted) == {"a", "b"}
     box = found.box_frame
     assert box.loc["a", "low"] == pytest.approx(0.6, abs=0.02)
@@ -124,6 +127,7 @@ def test_bundles_pull_their_levers_together_and_in_part() -> None:
             "part": {"push_left": 0.5, "PUSH_RIGHT": 0.25},
             "rest": {},
         },
+        names=["x"],
         draws=16,
     )
     assert [one.name for one in found.policies] == ["rest", "both", "part"]
