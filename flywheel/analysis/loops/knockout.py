@@ -30,6 +30,7 @@ from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError
 from flywheel.expr import names
 from flywheel.kernel.dials import link_input
+from flywheel.structure import graph
 from flywheel.structure import links as model_links
 
 if TYPE_CHECKING:
@@ -301,6 +302,26 @@ def measured(study: Study) -> tuple[str, ...]:
         elif name in study.model.variables:
             found[name] = None
     return tuple(found)
+
+
+def bypasses(study: Study, loop: Sequence[str], link: Link) -> bool:
+    """Whether a link of a loop is also a direct way to the outcome, round no stock and not the loop.
+
+    Cutting such a link (price -> revenue, where the outcome is profit) takes away more than feedback.
+    """
+    after = graph(study.model)
+    goals, inside = set(measured(study)), set(loop)
+    seen, waiting = {link[1]}, [link[1]]
+    while waiting:
+        name = waiting.pop()
+        if name in goals:
+            return True
+        if name in study.model.stocks:
+            continue
+        new = [n for n in after.get(name, ()) if n not in seen and n not in inside]
+        seen.update(new)
+        waiting += new
+    return False
 
 
 def _watched(study: Study, variable: str | None) -> str:

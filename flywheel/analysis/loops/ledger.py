@@ -22,7 +22,7 @@ from flywheel.analysis.loops.eigen import LoopInfluence, loop_influence, modes_o
 from flywheel.analysis.loops.front import score_run
 from flywheel.analysis.loops.gains import core_of, leading, loop_gains
 from flywheel.analysis.loops.independent import Loop, canonical
-from flywheel.analysis.loops.knockout import Control, Knockouts, knock_out, measured
+from flywheel.analysis.loops.knockout import Control, Knockouts, bypasses, knock_out, measured
 from flywheel.analysis.loops.linear import (
     Linearisation,
     linearise,
@@ -33,7 +33,7 @@ from flywheel.analysis.loops.linear import (
 from flywheel.analysis.loops.matter import LoopsThatMatter, LoopThatMatters
 from flywheel.analysis.loops.naming import declared_loops
 from flywheel.analysis.loops.search import find_loops
-from flywheel.analysis.loops.verdict import RUNAWAY, Evidence, Verdict, effect_text, judge
+from flywheel.analysis.loops.verdict import Evidence, Verdict, effect_text, judge
 from flywheel.analysis.stamp import Stamp, stamp_of_study
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class LedgerRow:
     ``effects`` (H,) are what the outcome would be without it, relative (NaN with a ``reason``).
     ``gain`` and ``turn`` are those at the ledger's moment, ``influence`` on the core's leading
     eigenvalue (NaN where the loop is not in the set of independent loops: its links' influence is
-    then booked on shorter ones).
+    then booked on shorter ones). ``direct`` says that the control link is also a direct way to the
+    outcome, so that its cut takes away more than feedback.
     """
 
     name: str
@@ -72,6 +73,7 @@ class LedgerRow:
     influence: complex
     verdict: Verdict
     reason: str = ""
+    direct: bool = False
 
     @property
     def own(self) -> bool:
@@ -145,39 +147,44 @@ class LoopLedger:
                 else f"No feedback loop acts in the run behind {about}."
             )
         horizon = self.stamp.horizons[-1]
-        rivals = [row for row in self.rows if math.isfinite(row.share) and row.rivals > 1]
+        # Shares compare loops of one part of the model: that with the most loops speaks.
+        most = max((row.rivals for row in self.rows), default=0)
+        rivals = [row for row in self.rows if math.isfinite(row.share) and row.rivals == most > 1]
         known = [row for row in self.rows if math.isfinite(row.effects[-1])]
         told = []
         if rivals:
             top = max(rivals, key=lambda row: row.share)
             told.append(
-                f"곡선의 변화를 가장 많이 나른 루프는 {top.name}이며 작동 기간 평균 몫은 "
-                f"{top.share:.0%}입니다."
+                f"곡선의 변화를 가장 많이 나른 루프는 {self._call(top, language)}이며 "
+                f"작동 기간 평균 몫은 {top.share:.0%}입니다."
                 if korean
-                else f"{top.name} ({self._call(top)}) carried the largest part of the change in this "
-                f"run: {top.share:.0%} on average while it acted."
+                else f"{self._call(top)} carried the largest part of the change in this run: "
+                f"{top.share:.0%} on average while it acted."
             )
         # How a stock empties or adjusts is no loop that anybody would switch off.
         known = [row for row in known if not row.own]
-        bounded = [row for row in known if abs(float(row.effects[-1])) <= RUNAWAY]
+        loose = [row for row in known if row.verdict.kind == "runaway"]
+        bounded = [row for row in known if row not in loose]
         if bounded:
             # A control link of its own first: the effect of a shared one is that of many loops.
-            single = [row for row in bounded if row.control.exclusive] or bounded
-            top = max(single, key=lambda row: abs(float(row.effects[-1])))
+            single = [row for row in bounded if row.control.exclusive and not row.direct]
+            top = max(single or bounded, key=lambda row: abs(float(row.effects[-1])))
             effect = effect_text(float(top.effects[-1]), language)
+            among = "Of the loops that a link of their own switches off, " if single else ""
+            among_ko = "자기만의 연결로 끊을 수 있는 루프 가운데 " if single else ""
             told.append(
-                f"{about} 값은 루프 {top.name} 없이 기간 {horizon:g}에서 {effect} 달라져 "
-                "가장 크게 움직입니다."
+                f"{about} 값은 {among_ko}루프 {self._call(top, language)} 없이 기간 {horizon:g}에서 "
+                f"{effect} 달라져 가장 크게 움직입니다."
                 if korean
-                else f"For {about} it is {top.name} ({self._call(top)}) whose absence matters most: "
+                else f"{among}{self._call(top)} would be missed most: without it {about} differs by "
                 f"{effect} at horizon {horizon:g}."
             )
-        loose = ", ".join(row.name for row in known if row not in bounded)
         if loose:
+            names = ", ".join(row.name for row in loose)
             told.append(
-                f"{loose} 없이는 성장에 한계가 없어집니다."
+                f"{names} 없이는 성장에 한계가 없어집니다."
                 if korean
-                else f"Without {loose} nothing would hold growth back."
+                else f"Without {names} nothing would hold growth back."
             )
         apart = self.disagreements
         if apart:
@@ -194,8 +201,11 @@ class LoopLedger:
             )
         return " ".join(told)
 
-    def _call(self, row: LedgerRow) -> str:
-        return row.labels["en"] or " -> ".join(row.path[:4]) + (" …" if len(row.path) > 4 else "")
+    def _call(self, row: LedgerRow, language: str = "en") -> str:
+        said = row.labels[language] or " -> ".join(row.path[:4]) + (
+            " …" if len(row.path) > 4 else ""
+        )
+        return f"{row.name} ({said})"
 
     def __repr__(self) -> str:
         return f"<loop ledger: {len(self.rows)} of {self.found} loops; {self.stamp}>"
@@ -246,7 +256,10 @@ def loop_ledger(
     influence = loop_influence(modes, search.loops)
     chosen = _chosen(shares, kept, knocked, set(declared_loops(study.model)), top)
     gains = _Gains(system, waits, ways)
-    largest = max((loop.share for loop in shares.loops if loop.rivals > 1), default=1.0)
+    # Shares are those of a part of the model: one of two loops always has much, one of thousands little.
+    largest: dict[int, float] = {}
+    for one in shares.loops:
+        largest[one.partition] = max(one.share, largest.get(one.partition, 0.0))
     rows = tuple(
         _row(study, shares, kept[loops[n]], knocked, n, gains, influence, k, largest)
         for n in chosen
@@ -334,7 +347,7 @@ def _row(
     gains: _Gains,
     influence: LoopInfluence,
     k: int | None,
-    largest: float,
+    largest: Mapping[int, float],
 ) -> LedgerRow:
     path, control = knocked.loops[n], knocked.controls[n]
     over_time = shares.shares[list(places)].sum(axis=0) if len(places) else np.zeros(0)
@@ -353,10 +366,11 @@ def _row(
     ]
     effects = knocked.effects[n]
     until = study.since + study.horizons[-1]
+    direct = bypasses(study, path, control.link)
     verdict = judge(
         Evidence(
             share=share,
-            largest=largest,
+            largest=largest[first.partition] if first else 1.0,
             rivals=first.rivals if first else 0,
             times=shares.times,
             shares=over_time,
@@ -370,6 +384,8 @@ def _row(
             rate=float(influence.modes.values[k].real) if k is not None else math.nan,
             horizon=study.horizons[-1],
             outcome=study.name,
+            balancing=polarity in ("B", "Bu"),
+            direct=direct,
         )
     )
     return LedgerRow(
@@ -388,4 +404,5 @@ def _row(
         complex(sum(own)) if own else complex(math.nan, math.nan),
         verdict,
         knocked.reasons[n],
+        direct,
     )

@@ -28,12 +28,13 @@ _LATE = 0.5
 class Evidence:
     """What is known of one loop.
 
-    ``share`` its mean share (of 1), ``largest`` that of the loop with the largest one, ``rivals`` the
-    loops it competes with, ``shares`` (T,) over ``times``. ``effect`` is the relative effect of its
+    ``share`` its mean share (of 1), ``largest`` that of the largest among the ``rivals`` that it
+    competes with, ``shares`` (T,) over ``times``. ``effect`` is the relative effect of its
     absence on ``outcome``, known at time ``until``. ``shared`` other loops run through its control
     link ``dial``, whose source becomes ``grown`` times what it was when cut. ``own`` marks a
-    stock's own drain or adjustment. ``order`` counts the stocks on the loop, ``rate`` is the growth
-    rate of the leading mode (NaN if there is none).
+    stock's own drain or adjustment, ``balancing`` any loop that balances, ``direct`` a control link
+    that is also a direct way to the outcome. ``order`` counts the stocks on the loop, ``rate`` is the
+    growth rate of the leading mode (NaN if there is none).
     """
 
     share: float
@@ -51,6 +52,8 @@ class Evidence:
     rate: float
     horizon: float
     outcome: str
+    balancing: bool = False
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ class Verdict:
     """Whether the two measures disagree, the kind of reason, and sentences in two languages.
 
     ``kind`` is ``agrees``, ``unknown`` (one of the two is not known), or of a disagreement: ``alone``,
-    ``late``, ``slow``, ``compensated`` (much share, little effect); ``runaway``, ``own``, ``frozen``,
-    ``shared``, ``level`` (little share, much effect).
+    ``late``, ``slow``, ``compensated`` (much share, little effect); ``own``, ``direct``, ``shared``,
+    ``runaway``, ``brake``, ``spiral``, ``frozen``, ``level`` (little share, much effect).
     """
 
     kind: str
@@ -135,25 +138,49 @@ def _much_share(one: Evidence) -> tuple[str, str, str]:
 
 
 def _much_effect(one: Evidence) -> tuple[str, str, str]:
-    if abs(one.effect) > RUNAWAY:
-        return (
-            "runaway",
-            "without it nothing holds growth back, and the size of the effect says no more than that",
-            "이 루프가 없으면 성장을 막는 것이 없으며, 효과의 크기에는 그 이상의 뜻이 없습니다",
-        )
     if one.own:
         return (
             "own",
             "it is how a stock empties or adjusts: cut, the stock runs away from where it belongs",
             "저량이 비거나 조정되는 방식이므로, 끊으면 저량이 제자리에서 벗어납니다",
         )
+    if one.direct:
+        return (
+            "direct",
+            f"its control link {one.dial} is also a direct way to {one.outcome}: the effect is of that "
+            "way, not of the feedback alone",
+            f"제어 연결 「{one.dial}」은 「{one.outcome}」에 바로 이르는 길이기도 하므로, 효과가 "
+            "되먹임만의 것은 아닙니다",
+        )
     if one.shared:
         return (
             "shared",
-            f"its control link {one.dial} switches {one.shared} more loops, and the effect is theirs "
-            "as well",
+            f"its control link {one.dial} also carries {one.shared} other loop"
+            f"{'s' if one.shared > 1 else ''}, and the effect is theirs as well",
             f"제어 연결 「{one.dial}」에 다른 루프 {one.shared}개가 함께 걸려 있어 효과도 함께 "
             "나타납니다",
+        )
+    if abs(one.effect) > RUNAWAY:
+        return (
+            "runaway",
+            "without it nothing holds growth back, and the size of the effect says no more than that",
+            "이 루프가 없으면 성장을 막는 것이 없으며, 효과의 크기에는 그 이상의 뜻이 없습니다",
+        )
+    if one.balancing:
+        return (
+            "brake",
+            "it is a brake: while it holds it carries little of the change, and what it holds back "
+            "would run on without it",
+            "제동 루프입니다. 작동하는 동안에는 변화의 작은 몫만 나르지만, 없으면 붙잡혀 있던 것이 "
+            "계속 움직입니다",
+        )
+    if one.grown < 1 and one.effect > 0:
+        return (
+            "spiral",
+            f"what it amplifies in this run is a decline: held at its value of that moment, {one.dial} "
+            "no longer passes the decline on",
+            f"이 실행에서 이 루프가 키우는 것은 하락입니다. 「{one.dial}」 연결을 그 시점의 값에 두면 "
+            "하락이 더 전해지지 않습니다",
         )
     if one.grown > GROWN:
         return (

@@ -156,6 +156,12 @@ PLAIN = Evidence(
         ({"share": 0.01, "effect": 0.2, "shared": 3}, "shared"),
         ({"share": 0.01, "effect": 0.2, "own": True}, "own"),
         ({"share": 0.01, "effect": 300.0}, "runaway"),
+        ({"share": 0.01, "effect": 300.0, "own": True}, "own"),
+        ({"share": 0.01, "effect": -300.0, "shared": 1}, "shared"),
+        ({"share": 0.01, "effect": 0.2, "shared": 1, "direct": True}, "direct"),
+        ({"share": 0.01, "effect": 0.2, "grown": 50.0, "balancing": True}, "brake"),
+        ({"share": 0.01, "effect": 0.2, "grown": 0.2}, "spiral"),
+        ({"share": 0.01, "effect": -0.2, "grown": 0.2}, "level"),
         ({"share": 0.01, "effect": 0.01}, "agrees"),
     ],
 )
@@ -175,3 +181,53 @@ def test_absurd_effects_are_said_as_factors() -> None:
     assert effect_text(-0.5) == "-50.0%"
     assert effect_text(99.0) == "100 times as much"
     assert effect_text(99.0, "ko") == "100배"
+
+
+TWO_PARTS = """
+model two
+time 0 to 10 step 1/4
+stock A = 1 gains grow
+flow grow = 0.5 * A * room
+aux room = 1 - A / 100
+stock B = 1 gains rise loses fall, ebb, leak
+flow rise = 1.5 * B
+flow fall = 0.1 * B
+flow ebb = 0.2 * B
+flow leak = 0.9 * B
+stock both = 0 gains income
+flow income = A + 0.001 * B
+"""
+
+
+def test_a_share_is_large_or_small_among_the_loops_of_its_own_part() -> None:
+    """Of two loops one has half at least; beside that the loops of a larger part would all be small."""
+    found = ledger(TWO_PARTS, "both")
+    parts = {loop.partition: loop for loop in found.shares.loops}
+    assert len(parts) == 2
+    most = max(row.rivals for row in found.rows)
+    assert most == 4
+    assert max(row.share for row in found.rows if row.rivals < most) > 0.5
+    first = max((row for row in found.rows if row.rivals == most), key=lambda row: row.share)
+    assert found.explain().startswith(f"{first.name} (")
+    assert first.verdict.kind != "own"
+
+
+def test_a_control_link_that_is_itself_the_way_to_the_outcome_is_told_apart() -> None:
+    """Cut, price -> revenue changes profit even where nobody minds the price."""
+    from flywheel.analysis.loops.knockout import bypasses
+
+    text = """
+model shop
+time 0 to 4 step 1/4
+stock price = 1 gains change
+flow change = 0.1 * (goal - price)
+aux goal = 1 - 0.01 * revenue
+aux revenue = 10 * price
+stock money = 0 gains profit
+flow profit = revenue - 3
+"""
+    found = Study(fw.parse(text), "profit", [4])
+    loop = ("price", "revenue", "goal", "change")
+    assert bypasses(found, loop, ("price", "revenue"))
+    assert not bypasses(found, loop, ("revenue", "goal"))
+    assert not bypasses(found, loop, ("change", "price"))
