@@ -55,7 +55,8 @@ def slopes(batch: Batch, inputs: Array, seed: int = 0, h: float = 1e-6) -> Slope
     np.testing.assert_array_equal(values, plain)
     count = len(inputs)
     moved = batch.tangents(inputs, np.eye(count), columns)
-    scale = np.where(inputs == 0.0, 1.0, np.abs(inputs))
+    # The size of a year says nothing, and would make all other inputs look small beside it.
+    scale = np.where((inputs == 0.0) | (np.abs(inputs) > 1900.0), 1.0, np.abs(inputs))
     steps = np.diag(h * scale)
     runs = batch.values(np.concatenate([inputs + steps, inputs - steps]), columns)
     sums = np.einsum("mtv,tv->m", runs, weights[0])

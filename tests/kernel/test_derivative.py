@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from flywheel.expr import Expr
 from flywheel.kernel.derivative import _RULES, FLAT, forward, reverse
-from flywheel.kernel.ir import Graph, Program, lower_expr
+from flywheel.kernel.ir import Graph, Program
+from flywheel.kernel.ir import expression as lowered
 from flywheel.kernel.llvm import LANES, FixedKernel
 from flywheel.kernel.vectorised import OPERATIONS, compute, schedule
 from flywheel.language import parse_expression
@@ -93,7 +94,7 @@ def read(table: str) -> Build:
 def formula(text: str) -> Build:
     """An expression of x, y and z."""
     expr: Expr = parse_expression(text)
-    return lambda graph, args: lower_expr(
+    return lambda graph, args: lowered(
         graph, expr, lambda name: args["xyz".index(name)], dict.fromkeys(TABLES)
     )
 
@@ -341,7 +342,7 @@ def _random(seed: int, depth: int) -> tuple[Graph, list[int], int]:
     graph = Graph()
     leaves = [graph.intern("input", (), n) for n in range(len(NAMES))]
     expr = expression(random.Random(seed), NAMES, depth)
-    root = lower_expr(graph, expr, lambda name: leaves[NAMES.index(name)], {"table": None})
+    root = lowered(graph, expr, lambda name: leaves[NAMES.index(name)], {"table": None})
     return graph, leaves, root
 
 
