@@ -27,15 +27,19 @@ _HEAVY = 0.5
 def explain(found: WorthOfKnowing, language: str) -> str:
     """The choice today, the worth of knowing everything, and what to find out first."""
     korean = is_korean(language)
-    parts = [_today(found, korean), _first(found, korean), _mover(found, korean)]
     known, whole = found.knowing, found.knowing.everything
+    parts = [_today(found, korean)]
     if found.heavy > _HEAVY and whole.value > 0:
         part = f"{100 * found.heavy:.0f}"
         parts.append(
-            f"이 가치의 {part}%는 천 번에 한 번 나오는 극단적인 경우에서 오므로 크기를 믿기 어렵습니다."
+            f"이 가치의 {part}%는 천 번에 한 번 나오는 극단적인 경우에서 오므로, 무엇을 먼저 알아볼지 "
+            "말할 수 없습니다. 범위를 좁혀야 합니다."
             if korean
-            else f"One draw in a thousand brings {part} % of that worth, so do not trust its size."
+            else f"One draw in a thousand brings {part} % of that worth, so it cannot be said what to "
+            "find out first: narrow the ranges."
         )
+    else:
+        parts += [_first(found, korean), _mover(found, korean)]
     if whole.value > 0 and whole.samples < ENOUGH:
         parts.append(
             f"표본이 {ENOUGH:,}개보다 적어 대략의 값입니다."

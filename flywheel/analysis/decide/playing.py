@@ -18,9 +18,9 @@ from flywheel.analysis.levers.pulling import Bench, bench, levers_of
 from flywheel.analysis.sensitivity.design import Distribution, sobol_points, to_inputs
 from flywheel.analysis.sensitivity.outputs import Failures, failures
 from flywheel.analysis.sensitivity.ranges import Range
-from flywheel.declarations import Lever
 from flywheel.errors import UsageError
 from flywheel.expr import key
+from flywheel.model import Lever
 from flywheel.solve.study import Study
 
 NOTHING = "nothing"

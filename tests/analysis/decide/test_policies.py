@@ -9,6 +9,7 @@ import flywheel as fw
 from flywheel.analysis.decide.playing import NOTHING, table_of
 from flywheel.analysis.decide.policies import robust_choice
 from flywheel.analysis.decide.policies_words import edge
+from flywheel.analysis.decide.prim import prim
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.solve.study import Study
 
@@ -273,3 +274,15 @@ def test_limits_have_the_digits_that_their_range_asks_for() -> None:
     assert edge(2011.4321, 8.0) == "2011.43"
     assert edge(0.4, 1.0) == "0.4"
     assert edge(0.0, 0.0) == "0"
+
+
+def test_the_excess_objective_finds_where_cases_are_merely_more_frequent() -> None:
+    random = np.random.default_rng(0)
+    x = random.random((2000, 3))
+    cases = random.random(2000) < np.where(x[:, 1] > 0.5, 0.6, 0.4)
+    assert prim(x, cases).restricted == ()
+    found = prim(x, cases, objective="excess")
+    assert found.restricted[0] == "input 2"
+    assert found.low[1] == pytest.approx(0.5, abs=0.06)
+    with pytest.raises(UsageError, match="objective"):
+        prim(x, cases, objective="both")
