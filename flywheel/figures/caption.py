@@ -118,9 +118,8 @@ def receipt(
     run = f"{solver}, {step} {interval(stamp.step)}" if solver in ("euler", "rk4") else solver
     scenario = str(stamp.settings.get("scenario", ""))
     named = outcome or stamp.outcome
-    return " · ".join(
-        filter(None, (named, when(stamp, language, horizons), *method, scenario, run))
-    )
+    parts = (named, when(stamp, language, horizons), *method, scenario, run.replace(" ", NO_BREAK))
+    return f"{NO_BREAK}· ".join(filter(None, parts))
 
 
 def headed(

@@ -50,7 +50,7 @@ def cells(
                 continue
             value = values[y, x]
             part = (value - low) / (high - low) if high > low else 0.5
-            ink = colors.muted if np.isnan(value) else ink_on(at(scale, float(part)), colors)
+            ink = colors.muted if np.isnan(value) else ink_on(at(scale, float(part)))
             figure.add_annotation(
                 text=text, x=x, y=y, showarrow=False, name="cell",
                 font={"size": TEXT_SMALL, "color": ink},

@@ -10,11 +10,10 @@ import plotly.graph_objects as go
 
 from flywheel.analysis.levers.ladder import Ladder
 from flywheel.analysis.levers.levels import LEVELS
-from flywheel.figures.caption import blank, cut, folded, headed, key, label, outcome_name, receipt
+from flywheel.figures.caption import blank, cut, folded, headed, key, label, receipt
 from flywheel.figures.cells import LEFT
 from flywheel.figures.numbers import percent, rounded
 from flywheel.figures.theme import GRID, TEXT_SMALL, palette
-from flywheel.model import Model
 
 _WORDS = {
     "en": {
@@ -45,7 +44,6 @@ def ladder(
     table: Ladder,
     *,
     unit: str = "",
-    model: Model | None = None,
     language: str = "en",
     dark: bool = False,
 ) -> go.Figure:
@@ -63,14 +61,14 @@ def ladder(
             rho=rounded(rank.rho, 2), low=rounded(rank.low, 2), high=rounded(rank.high, 2),
             n=rank.elements, verdict=said[_verdict(rank.low, rank.high)],
         ),
-        outcome=outcome_name(table.stamp, model, language), horizons=[table.horizon],
+        outcome=table.label[korean], horizons=[table.horizon],
     )  # fmt: skip
     if not table.levels or not np.nan_to_num(table.biggest).any():
         return blank(said["title"], subtitle, said["none"], dark)
     rows = sorted(LEVELS)
     at = {level: n for n, level in enumerate(table.levels)}
     ys = [rows.index(level) for level in table.levels]
-    hover = [_hover(table, n, unit, said, model, language) for n in range(len(table.levels))]
+    hover = [_hover(table, n, unit, said, language) for n in range(len(table.levels))]
     figure = go.Figure(
         [
             go.Bar(
@@ -130,14 +128,9 @@ def _verdict(low: float, high: float) -> str:
     return "open" if low <= 0 <= high else "bears" if high < 0 else "turns"
 
 
-def _hover(
-    table: Ladder, n: int, unit: str, said: dict[str, str], model: Model | None, language: str
-) -> str:
-    level, best = table.levels[n], table.best[n]
-    known = None
-    if model is not None:
-        known = model.params.get(best) or model.levers.get(best) or model.stocks.get(best)
-    named = best if known is None else known.text(language)[0]
+def _hover(table: Ladder, n: int, unit: str, said: dict[str, str], language: str) -> str:
+    level = table.levels[n]
+    named = table.labels[n][language == "ko"] if table.labels else table.best[n]
     after = f" {escape(unit)}" if unit else ""
     return "<br>".join(
         [

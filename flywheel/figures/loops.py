@@ -110,6 +110,7 @@ def dominance(
     if not rows or not np.abs(table.shares[rows]).any():
         return blank(title, subtitle, said["none"], dark)
     means = table.weighted()
+    rows = [n for n in rows if table.shares[n].any()]
     rows.sort(key=lambda n: -means[table.loops[n].name])
     chosen, others = rows[:top], rows[top:]
     bands = _bands(table, chosen, others, model, language, colors)
@@ -186,7 +187,7 @@ def _area(figure: go.Figure, table: LoopsThatMatter, band: _Band, colors: Palett
         figure.add_annotation(
             text=escape(band.name), x=float(table.times[place]),
             y=float(below[place] + band.values[place] / 2), showarrow=False, row=1, col=1,
-            font={"size": TEXT_SMALL, "color": ink_on(band.color, colors)}, name="area",
+            font={"size": TEXT_SMALL, "color": ink_on(band.color)}, name="area",
         )  # fmt: skip
 
 
@@ -233,7 +234,7 @@ def _ribbon(
             base=[start for start, *_ in spans], x=[stop - start for start, stop, *_ in spans],
             marker={"color": fills, "line": {"color": colors.paper, "width": 1}},
             text=shown, textposition="inside", textangle=0, insidetextanchor="middle",
-            insidetextfont={"size": TEXT_SMALL, "color": [ink_on(f, colors) for f in fills]},
+            insidetextfont={"size": TEXT_SMALL, "color": [ink_on(f) for f in fills]},
             customdata=[[text, f"{start:g} – {stop:g}"]
                         for text, (start, stop, *_) in zip(told, spans, strict=True)],
             hovertemplate=f"<b>%{{customdata[0]}}</b> {said['dominant']}"

@@ -30,6 +30,11 @@ class Box:
             and abs(self.y - other.y) < self.half_height + other.half_height
         )
 
+    @property
+    def gap(self) -> float:
+        """How far the box of an offset begins from its point."""
+        return max(abs(self.x) - self.half_width, abs(self.y) - self.half_height)
+
     def inside(self, wide: float, tall: float) -> bool:
         """Whether it lies within an area from (0, 0)."""
         return (
@@ -46,8 +51,8 @@ def offsets(
     height: float,
     taken: Sequence[tuple[float, float, str]] = (),
     room: int = 16,
-) -> list[tuple[float, float] | None]:
-    """For each point (0 to 1 from the left and from the top) where its label's middle goes, in px.
+) -> list[Box | None]:
+    """For each point (0 to 1 from the left and from the top) where its label goes: a box about it in px.
 
     Earlier points choose first, the nearest place of many around the point at which the label meets
     no other label and no point, in none of the plot ``widths``. None where there is no such place.
@@ -55,17 +60,20 @@ def offsets(
     lines of ``room`` letters at most.
     """
     placed: list[tuple[float, float, Box]] = []
-    found: list[tuple[float, float] | None] = []
+    found: list[Box | None] = []
     sizes = [_size(text, room) for text in texts]
     fixed = [(x, y, _size(text, 40)) for x, y, text in taken]
     for (x, y), size in zip(points, sizes, strict=True):
-        choice = None
-        for dx, dy in _around(size):
-            box = Box(dx, dy, *size)
-            if all(_free(box, x, y, wide, height, points, placed, fixed) for wide in widths):
-                choice = (dx, dy)
-                placed.append((x, y, box))
-                break
+        boxes = (Box(*place, *size) for place in _around(size))
+        choice = next(
+            (
+                box for box in boxes
+                if all(_free(box, x, y, wide, height, points, placed, fixed) for wide in widths)
+            ),
+            None,
+        )  # fmt: skip
+        if choice is not None:
+            placed.append((x, y, choice))
         found.append(choice)
     return found
 
@@ -115,10 +123,20 @@ def _free(
             return False
     for px, py, other in placed:
         moved = Box(px * wide + other.x, py * tall + other.y, other.half_width, other.half_height)
-        if own.meets(moved):
+        if own.meets(moved) or _crosses(x * wide, y * tall, own, moved):
+            return False
+        if _crosses(px * wide, py * tall, moved, own):
             return False
     for px, py, (half_width, half_height) in fixed:
         middle = min(max(px * wide, half_width), wide - half_width)
         if own.meets(Box(middle, py * tall, half_width, half_height)):
             return False
     return True
+
+
+def _crosses(x: float, y: float, label: Box, other: Box) -> bool:
+    """Whether the line from a point to its label runs through another label."""
+    return any(
+        other.meets(Box(x + part * (label.x - x), y + part * (label.y - y), 1.0, 1.0))
+        for part in (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+    )

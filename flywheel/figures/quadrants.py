@@ -48,7 +48,9 @@ _WORDS = {
 _BODY, _LEFT, _RIGHT = 54 * GRID, 6 * GRID, 2 * GRID
 _NARROW, _MIDDLE, _WIDE = 390 - _LEFT - _RIGHT, 640.0, 1000.0 - _LEFT - _RIGHT
 _LOW, _HIGH = -0.04, 1.04
-_ROOM = 18
+_ROOM = 19
+_POINTER = 14
+"""Distance in px from which a line leads from a label to its point."""
 
 
 def quadrants(table: Misunderstood, *, language: str = "en", dark: bool = False) -> go.Figure:
@@ -99,13 +101,13 @@ def quadrants(table: Misunderstood, *, language: str = "en", dark: bool = False)
     for k, name, place in zip(order, names, places, strict=True):
         if place is None:
             continue
-        far = math.hypot(*place) > 70 or abs(place[1]) > 28
         strong = v.quadrant[k] in (MISUNDERSTOOD, SEDUCTIVE)
         text = folded(name, _ROOM, 2)
         figure.add_annotation(
             text=f"<b>{text}</b>" if strong else text, x=float(v.mui[k]), y=float(v.size[k]),
-            showarrow=True, arrowhead=0, xanchor="center", yanchor="middle", ax=place[0], ay=place[1], standoff=6,
-            arrowwidth=0.75, arrowcolor=colors.baseline if far else "rgba(0,0,0,0)", name="lever",
+            showarrow=True, arrowhead=0, xanchor="center", yanchor="middle", ax=place.x, ay=place.y,
+            arrowcolor=colors.baseline if place.gap > _POINTER else "rgba(0,0,0,0)",
+            arrowwidth=0.75, standoff=6, name="lever",
             font={"size": TEXT_SMALL, "color": colors.ink},
         )  # fmt: skip
     for shape in ({"x0": MISJUDGED, "x1": MISJUDGED, "y0": LARGE, "y1": _HIGH},

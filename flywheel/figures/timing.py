@@ -23,7 +23,6 @@ from flywheel.figures.caption import (
     headed,
     key,
     label,
-    outcome_name,
     receipt,
     rest,
 )
@@ -31,7 +30,6 @@ from flywheel.figures.cells import LEFT, ROW
 from flywheel.figures.numbers import rounded
 from flywheel.figures.shades import diverging
 from flywheel.figures.theme import GRID, TEXT_SMALL, palette
-from flywheel.model import Model
 
 Array = NDArray[np.float64]
 
@@ -80,7 +78,6 @@ def timing(
     kinds: Sequence[str] | None = None,
     top: int = 12,
     events: Mapping[str, float] | None = None,
-    model: Model | None = None,
     language: str = "en",
     dark: bool = False,
 ) -> go.Figure:
@@ -103,13 +100,9 @@ def timing(
     acting = np.abs(found.parts).sum(axis=0)
     order = [int(k) for k in np.argsort(-acting, kind="stable") if acting[k] > 0]
     chosen = order[:top]
-    if isinstance(table, Dials):
-        outcome = outcome_name(table.stamp, model, language)
-    else:
-        outcome = table.label[language == "ko"]
     subtitle = receipt(
         table.stamp, language, said["dials" if isinstance(table, Dials) else "method"],
-        rest(len(order) - len(chosen), language), outcome=outcome,
+        rest(len(order) - len(chosen), language), outcome=table.label[language == "ko"],
         horizons=[table.stamp.horizons[place]],
     )  # fmt: skip
     if not chosen:
