@@ -252,9 +252,11 @@ def _course_en(dip: Dip, unit: str) -> str:
                 f"{_when_en(high.t_flow[0], unit)}."
             )
         case s if s == BETTER:
-            return f"better from the start, by up to {highest} of its usual level."
+            first = "from the start" if low.t_flow[0] <= 0 else _HARDLY_EN.format("worse")
+            return f"better {first}, by up to {highest} of its usual level."
         case s if s == WORSE:
-            return f"worse throughout, by up to {deepest} of its usual level."
+            first = "throughout" if high.t_flow[0] <= 0 else _HARDLY_EN.format("better")
+            return f"worse {first}, by up to {deepest} of its usual level."
         case s if s == MIXED:
             return (
                 f"change sides more than once: up to {deepest} of its usual level below and "
@@ -270,30 +272,46 @@ def _when_en(t: float, unit: str) -> str:
     return f"after {duration(t, unit)}" if np.isfinite(t) else "not within the run"
 
 
+_HARDLY_EN = "(and nowhere {} by as much as 1%)"
+
+
 def _return_en(dip: Dip, unit: str) -> str:
     one = dip.swing
     if dip.shape in (NONE, "failed"):
         return ""
-    rates = [percent(math.expm1(rate)) for rate in one.rates[0]]
+    rates = _rates(dip)
     a_time = f"a {unit}" if unit else "per unit of time"
+    if dip.shape == BETTER_FIRST:
+        loan = f"As a loan its early gain costs {rates[0]} {a_time}" if len(rates) == 1 else ""
+        pays = float(dip.mirror.t_pay[0])
+        spent = f"the gain is used up after {duration(pays, unit)}" if np.isfinite(pays) else ""
+        said = "; ".join(filter(None, (loan, spent)))
+        return f"{said[0].upper()}{said[1:]}." if said else ""
     earned = (
-        f"its internal rate of return is {rates[0]} {a_time}"
+        f"; its internal rate of return is {rates[0]} {a_time}"
         if len(rates) == 1
-        else f"it has {len(rates)} internal rates of return ({', '.join(rates)} {a_time})"
+        else f"; it has {len(rates)} internal rates of return ({', '.join(rates)} {a_time})"
         if rates
-        else "it has no internal rate of return"
+        else ""
     )
     owed, pays = float(one.debt[0]), float(one.t_pay[0])
     if owed < _NOTHING:
-        return f"Hardly anything has to be invested first; {earned}."
+        return "Hardly anything has to be invested first."
     back = (
         f"it pays back after {duration(pays, unit)}" if np.isfinite(pays) else "it never pays back"
     )
     return (
-        f"At most {duration(owed, unit)} of the usual level is owed, and {back}; {earned}."
+        f"At most {duration(owed, unit)} of the usual level is owed, and {back}{earned}."
         if not math.isnan(owed)
-        else f"{back[0].upper()}{back[1:]}; {earned}."
+        else f"{back[0].upper()}{back[1:]}{earned}."
     )
+
+
+def _rates(dip: Dip) -> list[str]:
+    """The internal rates by the unit of time. One that only bad follows is no return: it is left out."""
+    if dip.shape == WORSE:
+        return []
+    return [percent(math.expm1(rate)) for rate in dip.swing.rates[0]]
 
 
 def _course_ko(dip: Dip, unit: str) -> str:
@@ -311,9 +329,11 @@ def _course_ko(dip: Dip, unit: str) -> str:
                 f"{highest}까지 앞서고, {_when_ko(high.t_flow[0], unit, worse=True)}."
             )
         case s if s == BETTER:
-            return f"처음부터 좋아지며 평소 수준의 {highest}까지 앞섭니다."
+            first = "처음부터" if low.t_flow[0] <= 0 else "(1% 미만의 손해를 빼면)"
+            return f"{first} 좋아지며 평소 수준의 {highest}까지 앞섭니다."
         case s if s == WORSE:
-            return f"내내 나빠지며 평소 수준의 {deepest}까지 모자랍니다."
+            first = "내내" if high.t_flow[0] <= 0 else "(1% 미만의 이득을 빼면)"
+            return f"{first} 나빠지며 평소 수준의 {deepest}까지 모자랍니다."
         case s if s == MIXED:
             return (
                 f"좋고 나쁨이 여러 번 바뀝니다. 평소 수준의 {deepest}까지 모자라고 "
@@ -336,13 +356,24 @@ def _return_ko(dip: Dip, unit: str) -> str:
     one = dip.swing
     if dip.shape in (NONE, "failed"):
         return ""
-    rates = [percent(math.expm1(rate)) for rate in one.rates[0]]
-    earned = f"내부수익률은 {', '.join(rates)}입니다." if rates else "내부수익률은 없습니다."
+    rates = _rates(dip)
+    if dip.shape == BETTER_FIRST:
+        loan = (
+            f"먼저 얻은 이득을 빌린 돈으로 보면 이율은 {rates[0]}입니다." if len(rates) == 1 else ""
+        )
+        pays = float(dip.mirror.t_pay[0])
+        spent = (
+            f"먼저 얻은 이득은 {duration(pays, unit, 'ko')} 뒤에 다 사라집니다."
+            if np.isfinite(pays)
+            else ""
+        )
+        return " ".join(filter(None, (loan, spent)))
+    earned = f" 내부수익률은 {', '.join(rates)}입니다." if rates else ""
     owed, pays = float(one.debt[0]), float(one.t_pay[0])
     if owed < _NOTHING:
-        return f"먼저 투자해야 하는 것은 거의 없고, {earned}"
+        return "먼저 투자해야 하는 것은 거의 없습니다."
     back = (
         f"{duration(pays, unit, 'ko')} 뒤 회수됩니다" if np.isfinite(pays) else "회수되지 않습니다"
     )
     debt = f"빚은 평소 수준의 최대 {duration(owed, unit, 'ko')}분이며 " if owed == owed else ""
-    return f"{debt}{back}. {earned}"
+    return f"{debt}{back}.{earned}"

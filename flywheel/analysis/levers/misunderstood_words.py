@@ -30,8 +30,7 @@ def explain(table: Misunderstood, korean: bool) -> str:
             k = good[0]
             sentences.append(
                 f"{of}에서 가장 오해받을 좋은 레버는 「{names[k]}」입니다: 합계 {say(table.worth[k])}, "
-                f"틀리게 판단할 확률 {v.mui[k]:.0%}, 회수까지 "
-                f"{duration(table.patience[k], unit, language)}."
+                f"틀리게 판단할 확률 {v.mui[k]:.0%}, {_patience(table, k, korean)}."
             )
         if bad:
             k = bad[0]
@@ -42,8 +41,8 @@ def explain(table: Misunderstood, korean: bool) -> str:
         if not sentences:
             sentences.append(f"{of}에서 크면서 잘못 판단될 레버는 없습니다.")
         sentences.append(
-            f"관측 기간의 순위와 끝의 순위는 켄달 τ {table.tau:.2f}로 "
-            f"{'거의 같습니다' if table.tau > 0.8 else '다릅니다'}."
+            f"{horizon} 뒤의 순위와 {end}의 순위는 켄달 τ {table.tau:.2f}로 "
+            f"{_ALIKE[_alike(table.tau)][1]}."
             if table.tau == table.tau
             else "순위를 비교하기에는 레버가 모자랍니다."
         )
@@ -53,8 +52,8 @@ def explain(table: Misunderstood, korean: bool) -> str:
         sentences.append(
             f'For {table.label[korean]}, the good lever most easily misunderstood is "{names[k]}": '
             f"it is worth {say(table.worth[k])} {table.unit}".rstrip()
-            + f", but observers who look at most {horizon} ahead, or without feedback, are wrong with "
-            f"{v.mui[k]:.0%}; it takes {duration(table.patience[k], unit)} to pay back."
+            + f", but those who look at most {horizon} ahead, or reason without feedback, have a chance "
+            f"of {v.mui[k]:.0%} of judging it wrongly; {_patience(table, k, korean)}."
         )
     if bad:
         k = bad[0]
@@ -62,7 +61,7 @@ def explain(table: Misunderstood, korean: bool) -> str:
             f"{'The' if good else f'For {table.label[korean]}, the'} bad lever that seduces most is "
             f'"{names[k]}": it is worth {say(table.worth[k])} '
             f"{table.unit}".rstrip()
-            + f" and will be taken for good with {v.mui[k]:.0%}."
+            + f", with a chance of {v.mui[k]:.0%} of being taken for a good one."
         )
     if not sentences:
         sentences.append(
@@ -71,9 +70,31 @@ def explain(table: Misunderstood, korean: bool) -> str:
         )
     if table.tau == table.tau:
         sentences.append(
-            f"The ranking after {horizon} and that at {end} agree by Kendall's tau of {table.tau:.2f}."
+            f"The rankings of levers after {horizon} and until {end} {_ALIKE[_alike(table.tau)][0]} "
+            f"(Kendall's tau {table.tau:.2f})."
         )
     return " ".join(sentences)
+
+
+_ALIKE = (
+    ("have nothing to do with each other", "서로 관계가 없습니다"),
+    ("differ", "다릅니다"),
+    ("are much the same", "거의 같습니다"),
+)
+
+
+def _alike(tau: float) -> int:
+    return 0 if abs(tau) < 0.2 else 2 if tau > 0.8 else 1
+
+
+def _patience(table: Misunderstood, k: int, korean: bool) -> str:
+    """How long a good lever is in debt."""
+    unit, wait = table.stamp.time_unit, float(table.patience[k])
+    if wait <= 0:
+        return "한 번도 손해가 쌓이지 않음" if korean else "it is never in debt"
+    if korean:
+        return f"회수까지 {duration(wait, unit, 'ko')}"
+    return f"it takes {duration(wait, unit)} to pay back"
 
 
 def explain_robust(table: RobustlyMisunderstood, korean: bool) -> str:

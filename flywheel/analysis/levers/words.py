@@ -21,6 +21,9 @@ _KOREAN = {
     "second": "초",
 }
 
+_CALENDAR = 1000.0
+"""Years from here on are those of the calendar."""
+
 
 def duration(value: float, unit: str, language: str = "en") -> str:
     """``2.5 years``, ``2.5년``; without a unit the bare number."""
@@ -42,10 +45,13 @@ def percent(value: float) -> str:
 
 
 def moment(t: float, unit: str, korean: bool = False) -> str:
-    """A point in time: ``2005``, ``2005년``; ``시점 3`` where the unit counts no calendar years."""
-    if not korean:
-        return f"{t:g}"
-    return f"{t:g}년" if unit == "year" else f"시점 {t:g}"
+    """A point in time: ``2005``, ``2005년``; ``year 3``, ``3년 시점`` where years count from a start;
+    ``시점 3`` in other units."""
+    if unit != "year":
+        return f"시점 {t:g}" if korean else f"{t:g}"
+    if abs(t) < _CALENDAR:
+        return f"{t:g}년 시점" if korean else f"year {t:g}"
+    return f"{t:g}년" if korean else f"{t:g}"
 
 
 def summed(unit: str, time_unit: str) -> str:
