@@ -31,12 +31,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Slopes:
-    """Derivatives to each input times its size, relative to the largest that is no event's."""
+    """Derivatives to each input times its size, relative to the largest that is no event's.
+
+    ``rough`` counts variables that are left out because they stay finite although what they read does
+    not, as tanh(1 / 0) does: they have no derivative.
+    """
 
     inputs: tuple[str, ...]
     adjoint: Array
     tangent: Array
     difference: Array
+    rough: int
 
     def gap(self, other: Array, without: frozenset[str] = frozenset()) -> float:
         kept = [name not in without for name in self.inputs]
@@ -47,14 +52,16 @@ def slopes(batch: Batch, inputs: Array, seed: int = 0, h: float = 1e-6) -> Slope
     """The three of them for a random weighting of everything that stays finite."""
     columns = batch.system.visible
     plain = batch.values(inputs[np.newaxis], columns)
-    columns = tuple(name for n, name in enumerate(columns) if np.isfinite(plain[0, :, n]).all())
-    plain = batch.values(inputs[np.newaxis], columns)
+    count = len(inputs)
+    moved = batch.tangents(inputs, np.eye(count), columns)
+    fine = np.isfinite(plain[0]).all(axis=0)
+    smooth = fine & np.isfinite(moved).all(axis=(0, 1))
+    columns = tuple(name for name, ok in zip(columns, smooth, strict=True) if ok)
+    plain, moved = plain[:, :, smooth], moved[:, :, smooth]
     size = np.abs(plain).max(axis=1, keepdims=True)
     weights = np.random.default_rng(seed).normal(size=plain.shape) / np.where(size > 0, size, 1.0)
     values, found = batch.gradient(inputs[np.newaxis], weights, columns)
     np.testing.assert_array_equal(values, plain)
-    count = len(inputs)
-    moved = batch.tangents(inputs, np.eye(count), columns)
     # The size of a year says nothing, and would make all other inputs look small beside it.
     scale = np.where((inputs == 0.0) | (np.abs(inputs) > 1900.0), 1.0, np.abs(inputs))
     steps = np.diag(h * scale)
@@ -66,7 +73,8 @@ def slopes(batch: Batch, inputs: Array, seed: int = 0, h: float = 1e-6) -> Slope
         (sums[:count] - sums[count:]) / (2.0 * h),
     )
     largest = np.abs(ways[0]).max(initial=0.0) or 1.0
-    return Slopes(batch.system.inputs, *(way / largest for way in ways))
+    rough = int((fine & ~smooth).sum())
+    return Slopes(batch.system.inputs, *(way / largest for way in ways), rough)
 
 
 def ready(text: str, method: str, seed: int = 0) -> tuple[Batch, Array]:
@@ -106,6 +114,7 @@ def test_three_ways_agree_on_the_library(name: str, method: str) -> None:
     events = event_inputs(plan.system)
     found = slopes(batch, plan.defaults)
     agree(found, without=events)
+    assert found.rough == 0
 
 
 def test_event_times_are_excepted_because_a_run_jumps_in_them() -> None:
@@ -125,24 +134,26 @@ def test_event_times_are_excepted_because_a_run_jumps_in_them() -> None:
 # Random models ----------------------------------------------------------------------------------
 
 
-def _random(seed: int) -> None:
+def _random(seed: int) -> int:
     model = random_model(seed)
     system = expand(model)
     batch = Batch(system, "rk4" if seed % 2 else "euler", make_grid(model.time), seed)
-    agree(slopes(batch, np.array(system.defaults), seed))
+    found = slopes(batch, np.array(system.defaults), seed)
+    agree(found)
+    return found.rough
 
 
 @pytest.mark.parametrize("block", range(3))
 def test_three_ways_agree_on_random_models(block: int) -> None:
-    for seed in range(6 * block, 6 * block + 6):
-        _random(seed)
+    rough = [_random(seed) for seed in range(6 * block, 6 * block + 6)]
+    assert sum(rough) <= 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
 def test_three_ways_agree_on_hundreds(block: int) -> None:
-    for seed in range(1000 + 10 * block, 1000 + 10 * block + 10):
-        _random(seed)
+    rough = [_random(seed) for seed in range(1000 + 10 * block, 1010 + 10 * block)]
+    assert sum(rough) <= 5  # of some 150
 
 
 # Pipelines --------------------------------------------------------------------------------------

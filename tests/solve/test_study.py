@@ -367,6 +367,15 @@ def test_the_check_passes_where_gradients_are_right(shop: fw.Model) -> None:
     assert (again.exact != other.exact).any()
 
 
+@pytest.mark.parametrize("name", ["core_flywheel", "aws", "devices", "ebay", "opw"])
+def test_the_check_passes_on_the_library(name: str) -> None:
+    """Among them learning curves that start on their corner, and a rule that is switched on by 1."""
+    model = fw.load(name)
+    found = check_gradient(Study(model, next(iter(model.outcomes))))
+    assert found.ok, found.explain()
+    assert found.corners.any() == (name in ("aws", "devices"))
+
+
 JUMP = """model jump "A flow that jumps with a stock"
 time 0 to 16 step 1/4
 param r = 1
