@@ -28,6 +28,7 @@ _WORDS = {
         "disagree": "≠ the two disagree: hover for the reason",
         "cut": "not all loops were searched",
         "unknown": "not known",
+        "alone": "no rival",
     },
     "ko": {
         "title": "고리 장부",
@@ -41,10 +42,11 @@ _WORDS = {
         "disagree": "≠ 둘이 어긋남: 이유는 마우스를 올려 볼 것",
         "cut": "고리를 모두 찾지는 못함",
         "unknown": "알 수 없음",
+        "alone": "경쟁 루프 없음",
     },
 }
 _ROW = 6 * GRID
-_NUMBER = 0.34
+_NUMBER = 0.36
 """Part of a panel that a number beside a bar takes on a phone."""
 _FURTHEST = 1.5
 """Effects beyond this part of the outcome end at the edge, with their number beside them."""
@@ -85,7 +87,11 @@ def ledger(
     fills = [colors.polarity(row.polarity) for row in rows]
     for column, role, values in ((1, "share", shares), (2, "effect", effects)):
         known = [value if math.isfinite(value) else 0.0 for value in values]
-        drawn = [min(max(v, -edge), edge) for v in known] if column == 2 else known
+        # a loop without a rival has a share of 1 by construction: no bar for what says nothing
+        drawn = (
+            [min(max(v, -edge), edge) for v in known] if column == 2
+            else [0.0 if row.rivals == 1 else v for v, row in zip(known, rows, strict=True)]
+        )  # fmt: skip
         figure.add_trace(
             go.Bar(
                 orientation="h", x=drawn, y=list(range(len(rows))), width=0.3,
@@ -100,7 +106,8 @@ def ledger(
     figure.update_yaxes(
         range=[len(rows) - 0.45, -0.75], visible=False, showgrid=False, zeroline=False
     )
-    figure.update_xaxes(range=_window(shares, math.inf), row=1, col=1)
+    rivalled = [share for share, row in zip(shares, rows, strict=True) if row.rivals > 1]
+    figure.update_xaxes(range=_window(rivalled, math.inf), row=1, col=1)
     figure.update_xaxes(range=_window(effects, edge), row=1, col=2)
     figure.update_xaxes(visible=False)
     for column in (1, 2):
@@ -153,9 +160,11 @@ def _numbers(
     """The numbers at the ends of the bars; an arrow where a bar was cut off."""
     for y, (value, shown, row) in enumerate(zip(values, drawn, rows, strict=True)):
         text = percent(value, signed=column == 2) if math.isfinite(value) else said["unknown"]
-        if abs(value) > 10:
+        if column == 1 and row.rivals == 1:
+            text = said["alone"]
+        elif abs(value) > 10:
             text = f"×{rounded(1 + value, 2)}"
-        if abs(value) > abs(shown) * (1 + 1e-9):
+        if column == 2 and abs(value) > abs(shown) * (1 + 1e-9):
             text = f"{text} →" if value > 0 else f"← {text}"
         odd = row.verdict.disagrees
         figure.add_annotation(

@@ -141,7 +141,7 @@ def tornado(
     tall = key(figure, entries, down=6 * GRID, left=_LEFT, dark=dark, inline=True)
     return headed(
         figure, title, subtitle, body=len(shown) * _ROW + 2 * GRID, foot=6 * GRID + tall,
-        left=_LEFT, right=8 * GRID, above=2 * GRID, dark=dark,
+        left=_LEFT, right=9 * GRID, above=2 * GRID, dark=dark,
     )  # fmt: skip
 
 

@@ -92,7 +92,8 @@ def test_the_ledger_pairs_share_and_consequence() -> None:
     table = book()
     figure = ledger(table)
     (left,), (right,) = traces(figure, "share"), traces(figure, "effect")
-    np.testing.assert_allclose(left.x, [row.share for row in table.rows])
+    np.testing.assert_allclose([c[0] for c in left.customdata], [row.share for row in table.rows])
+    np.testing.assert_allclose(left.x, [row.share * (row.rivals > 1) for row in table.rows])
     np.testing.assert_allclose(
         [c[0] for c in right.customdata], [r.effects[-1] for r in table.rows]
     )
@@ -103,6 +104,16 @@ def test_the_ledger_pairs_share_and_consequence() -> None:
     assert "2 smaller ones are left out" in words(ledger(table, top=len(table.rows) - 2))
     assert "수입 합계" in words(ledger(table, model=shop(), language="ko"))
     assert any("손님이 떠난다" in text for text in noted(ledger(table, language="ko"), "loop"))
+
+
+def test_a_loop_without_a_rival_has_no_bar() -> None:
+    rows = list(book().rows)
+    rows[0] = replace(rows[0], rivals=1, share=1.0)
+    figure = ledger(replace(book(), rows=tuple(rows)))
+    (left,) = traces(figure, "share")
+    assert left.x[0] == 0
+    assert "no rival" in noted(figure, "value")[0]
+    assert figure.layout.xaxis.range[1] < 1.0, "and does not squeeze the others"
 
 
 def test_disagreement_is_marked_and_explained() -> None:
