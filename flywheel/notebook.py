@@ -7,7 +7,7 @@ from html import escape
 
 from flywheel.analysis.assess import Assessment
 from flywheel.analysis.questions import QUESTIONS
-from flywheel.brief import brief
+from flywheel.brief import brief, receipt_line
 from flywheel.errors import Finding
 from flywheel.figures.lines import exactness
 from flywheel.figures.numbers import outcome_unit, quantity, rounded
@@ -129,9 +129,11 @@ def result_html(result: Shown) -> str:
     stamp = getattr(result, "stamp", None)
     parts = [
         f"<div>{escape(result.explain())}</div>",
-        _table(table.heads, rows),
+        _quiet(table.about) if table.about else "",
+        _table(table.heads, rows) if rows else "",
+        *(f"<div>{escape(note)}</div>" for note in table.notes),
         _quiet(more) if more else "",
-        _quiet(str(stamp)) if stamp is not None else "",
+        _quiet(receipt_line(stamp)) if stamp is not None else "",
     ]
     return f"<div>{''.join(parts)}</div>"
 

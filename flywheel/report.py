@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from flywheel.brief import brief
+from flywheel.brief import Brief, brief
 from flywheel.figures.lines import exactness, trajectories
 from flywheel.figures.numbers import change, outcome_unit, quantity
 from flywheel.figures.theme import FONT, LIGHT, Palette
@@ -35,6 +35,8 @@ _WORDS = {
     },
 }  # fmt: skip
 
+_ROWS = 100
+"""Rows of a table in a report; files of data have them all."""
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -100,33 +102,23 @@ def results_html(results: Sequence[Shown], *, language: str = "en") -> str:
     """Results of analyses as the text of one HTML file: sentences, figures, tables, receipts."""
     said = _WORDS.get(language, _WORDS["en"])
     parts = []
+    drawn = False
     for place, result in enumerate(results):
         stamp = getattr(result, "stamp", None)
-        chart = result.plot(language=language).to_html(
-            full_html=False,
-            include_plotlyjs=place == 0,
-            config={"displayModeBar": False, "responsive": True},
-            div_id=f"figure-{place}",
-        )
-        shown = brief(result, language)
-        kinds = ["" if is_number else ' class="text"' for is_number in shown.numeric]
-        head = "".join(
-            f'<th scope="col"{kind}>{escape(one)}</th>'
-            for kind, one in zip(kinds, shown.heads, strict=True)
-        )
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)
+        chart = ""
+        if result.FIGURES:
+            chart = result.plot(language=language).to_html(
+                full_html=False,
+                include_plotlyjs=not drawn,
+                config={"displayModeBar": False, "responsive": True},
+                div_id=f"figure-{place}",
             )
-            + "</tr>"
-            for row in shown.rows
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            drawn = True
+        table = _brief(brief(result, language, rows=_ROWS), language)
         receipt = "" if stamp is None else json.dumps(plain(stamp.receipt()), ensure_ascii=False)
         parts.append(
-            f'<section><p class="lead">{escape(result.explain(language))}</p>{chart}'
-            f'<div class="wide">{table}</div><pre>{escape(receipt)}</pre></section>'
+            f'<section><p class="lead">{escape(result.explain(language))}</p>{chart}{table}'
+            f"<pre>{escape(receipt)}</pre></section>"
         )
     first = getattr(results[0], "stamp", None) if results else None
     title = f"{first.model}: {first.outcome}" if first is not None else "Flywheel"
@@ -138,7 +130,11 @@ def results_html(results: Sequence[Shown], *, language: str = "en") -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <title>{escape(title)}</title>
-<style>{_style(LIGHT)}.wide {{ overflow-x: auto; }} td.text, th.text {{ text-align: left; }}</style>
+<style>{_style(LIGHT)}
+.wide {{ overflow-x: auto; }}
+td.text, th.text {{ text-align: left; }}
+section {{ margin-bottom: 48px; }}
+</style>
 </head>
 <body>
 <main>
@@ -149,6 +145,25 @@ def results_html(results: Sequence[Shown], *, language: str = "en") -> str:
 </body>
 </html>
 """
+
+
+def _brief(shown: Brief, language: str) -> str:
+    """A small table with what belongs to it."""
+    kinds = ["" if is_number else ' class="text"' for is_number in shown.numeric]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(one)}</th>'
+        for kind, one in zip(kinds, shown.heads, strict=True)
+    )
+    rows = "".join(
+        f"<tr>{''.join(f'<td{k}>{escape(cell)}</td>' for k, cell in zip(kinds, row, strict=True))}</tr>"
+        for row in shown.rows
+    )
+    about = f'<p class="quiet">{escape(shown.about)}</p>' if shown.about else ""
+    more = f"외 {shown.more}개" if language == "ko" else f"and {shown.more} more"
+    rest = f'<p class="quiet">{more}</p>' if shown.more else ""
+    notes = "".join(f"<li>{escape(note)}</li>" for note in shown.notes)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'{about}<div class="wide">{table}</div>{rest}{f"<ul>{notes}</ul>" if notes else ""}'
 
 
 def _titles(run: Run, language: str) -> tuple[str, str]:

@@ -35,6 +35,11 @@ class Shown:
 
         def explain(self, language: str = "en") -> str: ...
 
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Everything that there is to export, by name: ``frame``, and what is not in it."""
+        return {"table": self.frame}
+
     def plot(
         self, kind: str | None = None, *, language: str = "en", dark: bool = False, **options: Any
     ) -> Figure:
@@ -43,6 +48,10 @@ class Shown:
         Raises UsageError for a kind that this result does not have.
         """
         known = tuple(self.FIGURES)
+        if not known:
+            raise UsageError(
+                f"there is no figure of a {type(self).__name__}; its .frame has the numbers"
+            )
         chosen = known[0] if kind is None else kind
         if chosen not in self.FIGURES:
             guess = nearest(str(chosen), known)

@@ -6,8 +6,9 @@ with ``frame``, ``plot()`` and ``explain()``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flywheel.analysis.decide.allocation import Allocation as _Allocation
 from flywheel.analysis.levers.dials import KINDS, Kind
@@ -22,14 +23,20 @@ from flywheel.analysis.levers.misunderstood import (
 from flywheel.analysis.levers.ranking import Leverage as _Leverage
 from flywheel.analysis.levers.robust import RobustRanking as _RobustRanking
 from flywheel.analysis.levers.synergy import Synergy as _Synergy
+from flywheel.analysis.levers.words import duration
 from flywheel.analysis.loops.ledger import LoopLedger as _LoopLedger
 from flywheel.analysis.loops.matter import LoopsThatMatter as _LoopsThatMatter
 from flywheel.analysis.loops.vitals import Vitals as _Vitals
 from flywheel.analysis.sensitivity.table import Sensitivity as _Sensitivity
+from flywheel.errors import Finding, FlywheelError, ModelError, UsageError
 from flywheel.results import S, Shown, shown
+from flywheel.solve import simulate
+from flywheel.solve.run import Run
 from flywheel.solve.study import Study as _Study
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from flywheel.analysis.levers.blocks import Block
     from flywheel.analysis.sensitivity.ranges import Range
     from flywheel.model import Lever
@@ -81,6 +88,18 @@ class Dip(Shown, _Dip):
 
     FIGURES = {"dip": "dip:dip"}
 
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The metrics, and the course that they are read off."""
+        import pandas as pd
+
+        course = {
+            "time": self.start + self.times,
+            "usual": self.better * self.usual,
+            "difference": self.better * self.difference,
+        }
+        return {"table": self.frame, "course": pd.DataFrame(course).set_index("time")}
+
 
 class Misunderstood(Shown, _Misunderstood):
     """Levers by how they will be misjudged."""
@@ -93,6 +112,11 @@ class LoopsThatMatter(Shown, _LoopsThatMatter):
 
     FIGURES = {"dominance": "loops:dominance"}
 
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The loops with their paths, and their shares over time."""
+        return {"table": self.table, "shares": self.frame}
+
 
 class LoopLedger(Shown, _LoopLedger):
     """Loops by share, knock-out and gain side by side."""
@@ -102,6 +126,14 @@ class LoopLedger(Shown, _LoopLedger):
 
 class Vitals(Shown, _Vitals):
     """Does the flywheel spin, how fast, and what remains when nobody pushes."""
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The vital signs, and growth rate and overall gain over the run."""
+        import pandas as pd
+
+        course = {"time": self.times, "growth_rate": self.rates, "overall_gain": self.gains}
+        return {"table": self.frame, "course": pd.DataFrame(course).set_index("time")}
 
 
 class Sensitivity(Shown, _Sensitivity):
@@ -113,6 +145,12 @@ class Sensitivity(Shown, _Sensitivity):
         "pairs": "sensitivity:pairs",
     }
 
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The measures, and those of every variable over time where they were asked for."""
+        over_time = {} if self.over_time is None else {"over_time": self.over_time.frame}
+        return {"table": self.frame, **over_time}
+
 
 class Allocation(Shown, _Allocation):
     """A budget, spread over levers and periods."""
@@ -121,7 +159,39 @@ class Allocation(Shown, _Allocation):
 
 
 class Study(_Study):
-    """An outcome at horizons, and what moves it. Made by ``Model.study``."""
+    """An outcome at horizons, and what moves it. Made by ``Model.study``.
+
+    What compares with the baseline raises ModelError where that run fails, UsageError where the outcome
+    has no value at the last horizon; ``sensitivity``, ``robust`` and ``misunderstood_under`` draw their
+    own numbers and do without it.
+    """
+
+    def _sound(self) -> Self:
+        """This study, once its baseline is known to have a value at the last horizon."""
+        if math.isfinite(float(self.value[-1])):
+            return self
+        raise self._no_baseline()
+
+    def _no_baseline(self) -> FlywheelError:
+        """Why there is nothing to compare with, and where in the model."""
+        run: Run = simulate(
+            self.model,
+            method=self.method,
+            scenario=self.scenario,
+            overrides=self._numbers.given,
+            seed=self.seed,
+            stop=float(self.times[-1]),
+            step=self.grid.step,
+            build=Run,
+        )
+        when = f"{duration(self.horizons[-1], self.time_unit)} after {self.since:g}"
+        seen = f"{self.name} has no value {when}"
+        if run.ok:
+            return UsageError(
+                f"{seen}: {self.target.reason(self.horizons[-1])}; try another horizon"
+            )
+        message = f"{seen}, so there is nothing to compare with: {run.status.message}"
+        return ModelError(message, [Finding("error", "run-failed", message, run.status.span)])
 
     def _show(self, kind: type[S], table: Any) -> S:
         return shown(kind, table, model=self.model, unit=self.unit)
@@ -135,7 +205,7 @@ class Study(_Study):
         from flywheel.analysis.levers.ranking import leverage
 
         return self._show(
-            Leverage, leverage(self, extra=self._dial_blocks() if dials else (), **options)
+            Leverage, leverage(self._sound(), extra=self._dial_blocks() if dials else (), **options)
         )
 
     def ladder(self, horizon: float | None = None, *, seed: int = 0) -> Ladder:
@@ -151,7 +221,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.synergy import synergy
 
-        return self._show(Synergy, synergy(self, levers, **options))
+        return self._show(Synergy, synergy(self._sound(), levers, **options))
 
     def flips(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> Flips:
         """Which assumption would have to be how wrong before another lever wins.
@@ -160,7 +230,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.flip import flips
 
-        return self._show(Flips, flips(self, levers, **options))
+        return self._show(Flips, flips(self._sound(), levers, **options))
 
     def robust(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> RobustRanking:
         """The ranking of levers under many draws of the uncertain parameters.
@@ -180,7 +250,7 @@ class Study(_Study):
         """The leverage of links, flows, tables and of information that nobody uses yet."""
         from flywheel.analysis.levers.dials import structural_dials
 
-        return self._show(Dials, structural_dials(self, kinds, top=top, absent=absent))
+        return self._show(Dials, structural_dials(self._sound(), kinds, top=top, absent=absent))
 
     def dip(self, lever: str | Lever | None = None, **options: Any) -> Dip:
         """What a lever does over time: depth, trough, pay-back, debt, internal rates of return.
@@ -190,7 +260,10 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.dip import dip
 
-        return self._show(Dip, dip(self, lever, **options))
+        until = options.get("until")
+        if until is not None and until > self.times[-1]:
+            raise UsageError(f"until {until:g} is after the run, which ends at {self.times[-1]:g}")
+        return self._show(Dip, dip(self._sound(), lever, **options))
 
     def misunderstood(
         self, levers: Iterable[str | Lever] | None = None, **options: Any
@@ -201,7 +274,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.misunderstood import misunderstood
 
-        return self._show(Misunderstood, misunderstood(self, levers, **options))
+        return self._show(Misunderstood, misunderstood(self._sound(), levers, **options))
 
     def misunderstood_under(
         self, levers: Iterable[str | Lever] | None = None, **options: Any
@@ -218,7 +291,7 @@ class Study(_Study):
         """Loops by their share in the past curve and by what the outcome would be without them."""
         from flywheel.analysis.loops.ledger import loop_ledger
 
-        return self._show(LoopLedger, loop_ledger(self, at=at, top=top, **options))
+        return self._show(LoopLedger, loop_ledger(self._sound(), at=at, top=top, **options))
 
     def vitals(self, at: float | None = None, **options: Any) -> Vitals:
         """Growth, gain, doubling time, momentum and break-even of the loops behind the outcome.
@@ -227,7 +300,7 @@ class Study(_Study):
         """
         from flywheel.analysis.loops.vitals import vitals
 
-        return self._show(Vitals, vitals(self, at, **options))
+        return self._show(Vitals, vitals(self._sound(), at, **options))
 
     def sensitivity(
         self,
@@ -259,7 +332,7 @@ class Study(_Study):
         """
         from flywheel.analysis.decide.allocate import allocate
 
-        return self._show(Allocation, allocate(self, budget, levers, periods, **options))
+        return self._show(Allocation, allocate(self._sound(), budget, levers, periods, **options))
 
     def check_gradient(self, seed: int = 0, directions: int = 3) -> GradientCheck:
         """Compare the exact derivatives with differences of runs, along random directions."""

@@ -2,67 +2,109 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from flywheel.analysis.decide.words import is_korean, say
+from flywheel.analysis.levers.words import duration, moment
 
 if TYPE_CHECKING:
     from flywheel.analysis.levers.dials import Dials, Row
 
 
 def explain(dials: Dials, language: str = "en") -> str:
-    """Two or three sentences: the strongest link, the most useful absent one, what did not hold."""
-    stamp = dials.stamp
-    horizon, unit = stamp.horizons[-1], stamp.time_unit
-    korean = language == "ko"
+    """Two or three sentences: the strongest link, the most useful absent one, what did not hold.
+
+    Raises UsageError for a language other than en and ko.
+    """
+    korean = is_korean(language)
+    parts = (_strongest(dials, korean), _absent(dials, korean), _bent(dials, korean))
+    return " ".join(filter(None, parts))
+
+
+def _names(dials: Dials, row: Row, korean: bool) -> tuple[str, str]:
     label = dials.labels["ko" if korean else "en"]
-    sentences: list[str] = []
+    return label.get(row.source, row.source), label.get(row.target, row.target)
 
-    def shown(row: Row) -> tuple[str, str]:
-        return label.get(row.source, row.source), label.get(row.target, row.target)
 
-    strongest = next((row for row in dials.rows if row.kind == "link" and row.in_loop), None)
-    if strongest is not None:
-        source, target = shown(strongest)
-        change = strongest.share[-1] / 100
-        if korean:
-            sentences.append(
-                f"{stamp.since:g}년부터 {horizon:g}{unit} 뒤의 {stamp.outcome}에 가장 크게 작용하는 "
-                f"되먹임 연결은 '{source}'에서 '{target}'(으)로 가는 것으로, 1% 강해지면 {change:+.2%} "
-                f"달라집니다."
-            )
-        else:
-            sentences.append(
-                f"Of the links in feedback loops, {stamp.outcome} {horizon:g} {unit} after "
-                f"{stamp.since:g} depends most on how strongly {target} reacts to {source}: "
-                f"1 % more moves it by {change:+.2%}."
-            )
-        if strongest.cut:
-            part = strongest.cut[-1] / abs(dials.value[-1]) if dials.value[-1] else float("nan")
-            sentences.append(
-                f"그 연결을 끊으면 {part:+.0%} 달라집니다."
-                if korean
-                else f"Cut altogether, it would change by {part:+.0%}."
-            )
-    absent = next((row for row in dials.rows if row.kind == "absent" and row.confirmed), None)
-    if absent is not None:
-        source, target = shown(absent)
-        change = 0.1 * absent.share[-1]
-        if korean:
-            sentences.append(
-                f"아직 없는 정보 가운데서는 '{target}'이(가) '{source}'을(를) 보게 하는 것이 "
-                f"가장 큽니다: "
-                f"표준편차 하나에 10% 반응하면 {change:+.1%}입니다."
-            )
-        else:
-            sentences.append(
-                f"Of information that nobody uses yet, letting {target} see {source} matters most: a "
-                f"tenth more per standard deviation gives {change:+.1%}."
-            )
-    doubtful = [row for row in dials.rows if row.confirmed is False]
-    if doubtful:
-        sentences.append(
-            f"실행으로 확인했을 때 {len(doubtful)}개 값은 크기에 따라 크게 달라집니다."
+def _change(dials: Dials, effect: float) -> str:
+    """A change as a part of the outcome, or in its unit where the outcome is 0."""
+    value = dials.value[-1]
+    if not math.isfinite(effect):
+        return "?"
+    if value == 0 or not math.isfinite(value):
+        return f"{'+' if effect > 0 else ''}{say(effect)} {dials.unit}".strip()
+    share = effect / abs(value)
+    digits = 0 if abs(share) >= 1 else 1 if abs(share) >= 0.01 else 2
+    return f"{share:+,.{digits}%}"
+
+
+def _strongest(dials: Dials, korean: bool) -> str:
+    """The link inside a loop on which the outcome depends most; what cutting it does."""
+    stamp, outcome = dials.stamp, dials.label[korean]
+    horizon = duration(stamp.horizons[-1], stamp.time_unit, "ko" if korean else "en")
+    since = moment(stamp.since, stamp.time_unit, korean)
+    row = next((row for row in dials.rows if row.kind == "link" and row.in_loop), None)
+    if row is None or not abs(row.effect[-1]) > 0:
+        if "link" not in str(stamp.settings.get("kinds", "")):
+            return ""
+        return (
+            f"{since}부터 {horizon} 뒤의 「{outcome}」에 작용하는 되먹임 연결이 없습니다."
             if korean
-            else f"For {len(doubtful)} of them runs at ±5 % differ from the derivative by more than a "
-            "tenth: they bend."
+            else f"No link in a feedback loop acts on {outcome}, {horizon} after {since}."
         )
-    return " ".join(sentences)
+    source, target = _names(dials, row, korean)
+    change = _change(dials, row.effect[-1] / 100)
+    cut = _change(dials, row.cut[-1]) if row.cut and math.isfinite(row.cut[-1]) else ""
+    if korean:
+        more = (
+            f" 그 연결을 끊으면 {cut} 달라집니다." if cut else " 그 연결을 끊은 실행은 실패합니다."
+        )
+        return (
+            f"{since}부터 {horizon} 뒤의 「{outcome}」에 가장 크게 작용하는 되먹임 연결은 "
+            f"「{source}」→「{target}」입니다. 이 연결이 1% 강해지면 {change} 달라집니다.{more}"
+        )
+    more = (
+        f" Cut altogether, it would change by {cut}."
+        if cut
+        else " With that link cut altogether the run fails."
+    )
+    return (
+        f"Of all links in feedback loops, {outcome} ({horizon} after {since}) depends most on how "
+        f'strongly "{target}" reacts to "{source}": 1% more moves it by {change}.{more}'
+    )
+
+
+def _absent(dials: Dials, korean: bool) -> str:
+    """The most useful information that nobody uses yet."""
+    row = next((row for row in dials.rows if row.kind == "absent" and row.confirmed), None)
+    if row is None:
+        return ""
+    source, target = _names(dials, row, korean)
+    change = _change(dials, row.effect[-1] / 10)
+    if korean:
+        return (
+            f"아직 쓰이지 않는 정보 가운데 가장 큰 것은 「{source}」→「{target}」입니다. 표준편차마다 "
+            f"10% 반응하게 하면 {change} 달라집니다."
+        )
+    return (
+        f'Of information that nobody uses yet, letting "{target}" see "{source}" matters most: a '
+        f"reaction of 10% per standard deviation moves it by {change}."
+    )
+
+
+def _bent(dials: Dials, korean: bool) -> str:
+    """How many derivatives do not hold for a finite turn."""
+    checked = [row for row in dials.rows if row.confirmed is not None]
+    doubtful = sum(1 for row in checked if row.confirmed is False)
+    if not doubtful:
+        return ""
+    if korean:
+        return (
+            f"실행으로 확인한 {len(checked)}개 가운데 {doubtful}개는 ±5%에서 이미 휘어 있어 1%의 효과를 "
+            "그대로 늘려 볼 수 없습니다."
+        )
+    return (
+        f"For {doubtful} of {len(checked)} checked, runs at ±5% differ from the derivative by more than "
+        "a tenth: they bend."
+    )

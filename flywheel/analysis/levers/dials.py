@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from flywheel.analysis.decide.words import is_korean
 from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError
 from flywheel.kernel.dials import bin_input, link_input, scale_input, see_input
@@ -73,6 +74,8 @@ class Dials:
     """
 
     stamp: Stamp
+    label: tuple[str, str]
+    """What the outcome is called, in English and in Korean."""
     unit: str
     value: tuple[float, ...]
     rows: tuple[Row, ...]
@@ -103,6 +106,16 @@ class Dials:
             for n, horizon in enumerate(self.stamp.horizons)
         )
 
+    def called(self, row: Row, language: str = "en") -> str:
+        """What a dial turns, for people: ``Own sales → Revenue``, ``Freshness (0.6 to 0.8)``."""
+        label = self.labels["ko" if is_korean(language) else "en"]
+        target = label.get(row.target, row.target)
+        if row.source:
+            return f"{label.get(row.source, row.source)} → {target}"
+        if row.span is None:
+            return target
+        return f"{target} ({_stretch(row.span, language)})"
+
     def __repr__(self) -> str:
         return f"<dials: {len(self.rows)} of {self.stamp}>"
 
@@ -111,6 +124,18 @@ class Dials:
         from flywheel.analysis.levers.dial_words import explain
 
         return explain(self, language)
+
+
+def _stretch(span: tuple[float, float], language: str) -> str:
+    """The part of a table between two of its points."""
+    low, high = span
+    if language == "ko":
+        return f"{high:g} 미만" if low == -np.inf else f"{low:g} 이상" if high == np.inf else (
+            f"{low:g}~{high:g}"
+        )  # fmt: skip
+    if low == -np.inf:
+        return f"below {high:g}"
+    return f"from {low:g}" if high == np.inf else f"{low:g} to {high:g}"
 
 
 def structural_dials(
@@ -176,6 +201,7 @@ def structural_dials(
     )
     return Dials(
         stamp_of_study(study, kinds=", ".join(kinds), turned=f"±{TURN:.0%}"),
+        (study.text("en"), study.text("ko")),
         study.unit,
         tuple(float(v) for v in value),
         tuple(rows[n] for n in order),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from flywheel.analysis.decide.words import frozen, is_korean
 from flywheel.analysis.levers.levels import LEVELS
 from flywheel.analysis.levers.paths import Array
+from flywheel.analysis.levers.words import duration, moment
 from flywheel.analysis.stamp import Stamp
 from flywheel.errors import UsageError
 
@@ -102,6 +103,8 @@ class Ladder:
     shares: Array
     best: tuple[str, ...]
     correlation: LevelRank
+    labels: tuple[tuple[str, str], ...] = ()
+    """What ``best`` are called, in English and in Korean."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -131,7 +134,9 @@ class Ladder:
             else 1 if not rank.low <= 0 <= rank.high
             else 2
         )  # fmt: skip
-        when = f"{self.horizon:g}"
+        unit = self.stamp.time_unit
+        when = duration(self.horizon, unit, language)
+        since = moment(self.stamp.since, unit, korean)
         if korean:
             says = (
                 "사다리의 순서를 뒷받침합니다",
@@ -139,7 +144,7 @@ class Ladder:
                 "순서를 가리지 못합니다",
             )
             return (
-                f"「{about}」에 대해 {self.stamp.since:g}부터 {when} 뒤, 움직일 수 있는 크기의 "
+                f"「{about}」에 대해 {since}부터 {when} 뒤, 움직일 수 있는 크기의 "
                 f"{self.shares[most]:.0%}가 {self.levels[most]}단계({name})에 있습니다. 단계와 크기의 "
                 f"순위상관은 {rank.rho:.2f} (95% 구간 {rank.low:.2f}~{rank.high:.2f}, 요소 "
                 f"{rank.elements}개)로, 이 모델은 {says[verdict]}."
@@ -150,7 +155,7 @@ class Ladder:
             "does not decide it",
         )
         return (
-            f"For {about}, {when} after {self.stamp.since:g}, level {self.levels[most]} ({name}) "
+            f"For {about}, {when} after {since}, level {self.levels[most]} ({name}) "
             f"holds {self.shares[most]:.0%} of all attainable leverage. Level and size correlate by "
             f"ranks with {rank.rho:.2f} (95% interval {rank.low:.2f} to {rank.high:.2f}, "
             f"{rank.elements} elements): this model {says[verdict]}."
@@ -165,15 +170,21 @@ def ladder(table: Leverage, horizon: float | None = None, *, seed: int = 0) -> L
     """Meadows' ladder from a leverage table at one of its horizons (the last by default).
 
     Levers count besides the parameters that they move: both are elements that people point at.
-    Raises UsageError for a horizon that the table does not have.
+    Raises UsageError for a horizon that the table does not have, or where nothing has a value.
     """
     row = table.row_of(horizon)
     size = np.abs(table.attainable[row])
     known = np.isfinite(size)
+    if not known.any():
+        raise UsageError(
+            f"{table.stamp.outcome} has no value {table.stamp.horizons[row]:g} after "
+            f"{table.stamp.since:g}: nothing can be attained there"
+        )
     total = float(size[known].sum())
     levels = tuple(sorted({int(level) for level in table.level[known]}, reverse=True))
     inside = [known & (table.level == level) for level in levels]
     ordered = [np.sort(size[some])[::-1] for some in inside]
+    best = [int(np.flatnonzero(some)[size[some].argmax()]) for some in inside]
     return Ladder(
         stamp=table.stamp,
         label=table.label,
@@ -183,6 +194,7 @@ def ladder(table: Leverage, horizon: float | None = None, *, seed: int = 0) -> L
         biggest=frozen([one[0] for one in ordered]),
         top3=frozen([one[:3].mean() for one in ordered]),
         shares=frozen([one.sum() / total if total > 0 else math.nan for one in ordered]),
-        best=tuple(table.names[int(np.flatnonzero(some)[size[some].argmax()])] for some in inside),
+        best=tuple(table.names[k] for k in best),
+        labels=tuple(table.labels[k] for k in best),
         correlation=level_rank_correlation(table.level, table.attainable[row], seed=seed),
     )

@@ -70,9 +70,10 @@ def _lever(study: Study, asked: str) -> Lever:
     if not sign:
         return study.levers([asked])[0]
     try:
-        return setting(study, parameter.strip(), float(value))
+        wanted = float(value)
     except ValueError:
         raise UsageError(f"{asked!r} is no lever: give its name, or parameter=value") from None
+    return setting(study, parameter.strip(), wanted)
 
 
 @dataclass(frozen=True, eq=False)
