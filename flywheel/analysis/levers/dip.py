@@ -282,9 +282,11 @@ def _return_en(dip: Dip, unit: str) -> str:
     rates = _rates(dip)
     a_time = f"a {unit}" if unit else "per unit of time"
     if dip.shape == BETTER_FIRST:
-        loan = f"As a loan its early gain costs {rates[0]} {a_time}" if len(rates) == 1 else ""
         pays = float(dip.mirror.t_pay[0])
-        spent = f"the gain is used up after {duration(pays, unit)}" if np.isfinite(pays) else ""
+        if not np.isfinite(pays):
+            return "What it gains first is not used up by then."
+        loan = f"As a loan its early gain costs {rates[0]} {a_time}" if len(rates) == 1 else ""
+        spent = f"the gain is used up after {duration(pays, unit)}"
         said = "; ".join(filter(None, (loan, spent)))
         return f"{said[0].upper()}{said[1:]}." if said else ""
     earned = (
@@ -358,15 +360,13 @@ def _return_ko(dip: Dip, unit: str) -> str:
         return ""
     rates = _rates(dip)
     if dip.shape == BETTER_FIRST:
+        pays = float(dip.mirror.t_pay[0])
+        if not np.isfinite(pays):
+            return "먼저 얻은 이득이 그때까지 다 사라지지는 않습니다."
         loan = (
             f"먼저 얻은 이득을 빌린 돈으로 보면 이율은 {rates[0]}입니다." if len(rates) == 1 else ""
         )
-        pays = float(dip.mirror.t_pay[0])
-        spent = (
-            f"먼저 얻은 이득은 {duration(pays, unit, 'ko')} 뒤에 다 사라집니다."
-            if np.isfinite(pays)
-            else ""
-        )
+        spent = f"먼저 얻은 이득은 {duration(pays, unit, 'ko')} 뒤에 다 사라집니다."
         return " ".join(filter(None, (loan, spent)))
     earned = f" 내부수익률은 {', '.join(rates)}입니다." if rates else ""
     owed, pays = float(one.debt[0]), float(one.t_pay[0])

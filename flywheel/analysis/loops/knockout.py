@@ -106,7 +106,7 @@ def atomic_pattern(times: Array, values: Array) -> NDArray[np.int8]:
     greatest = np.abs(slope).max(axis=-1, keepdims=True)
     curved = np.abs(bend) * (times[-1] - times[0]) > _STRAIGHT * greatest
     moving = np.abs(slope) > 1e-9 * greatest
-    return np.where(curved & moving, np.sign(slope * bend), 0).astype(np.int8)
+    return np.where(curved & moving, np.sign(slope) * np.sign(bend), 0).astype(np.int8)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ RUNAWAY = 10.0
 """An effect of more than so many times the outcome says only that something lost its limit."""
 GROWN = 10.0
 _LATE = 0.5
+_ABSURD = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,8 @@ def effect_text(effect: float, language: str = "en") -> str:
     """A relative effect for people: a percentage, or a factor where that would be absurd."""
     if abs(effect) <= RUNAWAY:
         return f"{effect:+.1%}"
+    if abs(effect) > _ABSURD:
+        return "100만 배 넘게" if is_korean(language) else "more than a million times as much"
     return f"{say(1 + effect)}배" if is_korean(language) else f"{say(1 + effect)} times as much"
 
 

@@ -39,6 +39,13 @@ def test_an_early_gain_is_a_loan_and_is_used_up(study: Study) -> None:
     assert "내부수익률" not in korean
 
 
+def test_an_early_gain_that_outlasts_the_study_is_no_loan(study: Study) -> None:
+    found = study.dip("skim", until=3)
+    assert found.shape == "better before worse"
+    assert "not used up by then" in found.explain()
+    assert "다 사라지지는 않습니다" in found.explain("ko")
+
+
 def test_an_investment_has_a_return(study: Study) -> None:
     found = study.dip("invest")
     assert "it pays back after 4 years; its internal rate of return is" in found.explain()

@@ -65,6 +65,9 @@ def test_atomic_patterns() -> None:
     rows = np.array([np.exp(t), 3 - 2 * t, np.exp(-t), -np.exp(t), 0 * t, 1 - np.exp(-t)])
     signs = atomic_pattern(t, rows)
     assert signs.tolist() == [[s] * 101 for s in (1, 0, -1, 1, 0, -1)]
+    assert (atomic_pattern(t, 1e200 * np.exp(t))[1:-1] == 1).all(), (
+        "slope times bend would overflow"
+    )
     wave = atomic_pattern(t, np.sin(t))
     # Size of the slope |cos| falls to the top at pi/2, rises to pi, falls to 3 pi/2.
     for at, sign in ((0.8, -1), (2.3, 1), (3.9, -1)):

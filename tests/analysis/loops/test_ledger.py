@@ -181,6 +181,8 @@ def test_absurd_effects_are_said_as_factors() -> None:
     assert effect_text(-0.5) == "-50.0%"
     assert effect_text(99.0) == "100 times as much"
     assert effect_text(99.0, "ko") == "100배"
+    assert effect_text(-6.8e102) == "more than a million times as much"
+    assert effect_text(6.8e102, "ko") == "100만 배 넘게"
 
 
 TWO_PARTS = """
