@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
+from typing import TYPE_CHECKING
 
 from flywheel.analysis.assess import Assessment
 from flywheel.analysis.questions import QUESTIONS
@@ -13,8 +15,10 @@ from flywheel.figures.lines import exactness
 from flywheel.figures.numbers import outcome_unit, quantity, rounded
 from flywheel.figures.theme import LIGHT
 from flywheel.model import Model, Param
-from flywheel.results import Shown
 from flywheel.solve.run import Run
+
+if TYPE_CHECKING:
+    from flywheel.results import Shown
 
 _MANY = 60
 """Rows of parameters shown before the rest is counted."""
@@ -121,7 +125,7 @@ def assessment_html(assessment: Assessment) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def result_html(result: Shown) -> str:
+def result_html(result: Any) -> str:
     """What a result says in sentences, its first rows, and its receipt."""
     table = brief(result)
     rows = [[escape(cell) for cell in row] for row in table.rows]

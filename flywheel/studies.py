@@ -98,7 +98,10 @@ class Dip(Shown, _Dip):
             "usual": self.better * self.usual,
             "difference": self.better * self.difference,
         }
-        return {"table": self.frame, "course": pd.DataFrame(course).set_index("time")}
+        return {
+            "table": self.frame.rename_axis("measure"),
+            "course": pd.DataFrame(course).set_index("time"),
+        }
 
 
 class Misunderstood(Shown, _Misunderstood):

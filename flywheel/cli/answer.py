@@ -12,7 +12,6 @@ from flywheel.cli.output import console, print_json, print_table, say, write_ato
 from flywheel.errors import UsageError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.table import Table
 
     from flywheel.brief import Brief
@@ -77,18 +76,20 @@ def document(results: Mapping[str, Shown]) -> dict[str, object]:
     return found
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
+def _rows(frame: Any) -> list[dict[str, object]]:
     flat = frame.reset_index() if _indexed(frame) else frame
     return [
         {str(key): _item(value) for key, value in row.items()} for row in flat.to_dict("records")
     ]
 
 
-def _indexed(frame: pd.DataFrame) -> bool:
+def _indexed(frame: Any) -> bool:
     """Whether the index says something, and is not just a count of rows."""
-    from pandas import RangeIndex
-
-    return not isinstance(frame.index, RangeIndex)
+    return (
+        frame.index.nlevels > 1
+        or frame.index.name is not None
+        or frame.index.inferred_type == "string"
+    )
 
 
 def _item(value: Any) -> object:
