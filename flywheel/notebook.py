@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
-from typing import TYPE_CHECKING
 
 from flywheel.analysis.assess import Assessment
 from flywheel.analysis.questions import QUESTIONS
@@ -16,9 +15,6 @@ from flywheel.figures.numbers import outcome_unit, quantity, rounded
 from flywheel.figures.theme import LIGHT
 from flywheel.model import Model, Param
 from flywheel.solve.run import Run
-
-if TYPE_CHECKING:
-    from flywheel.results import Shown
 
 _MANY = 60
 """Rows of parameters shown before the rest is counted."""
