@@ -23,8 +23,9 @@ def in_english(v: Vitals) -> str:
         if v.rate > 0
         else f"dies away at a rate of {-v.rate:.1%} {each(unit)} when left to itself"
     )
+    stocks = "1 stock" if len(v.core) == 1 else f"{len(v.core)} stocks"
     told = [
-        f"At {v.at:g} the core of {len(v.core)} stocks behind {subject(v.stamp, 'en')} {state}; its "
+        f"At {v.at:g} the core of {stocks} behind {subject(v.stamp, 'en')} {state}; its "
         f"overall gain within {lasting(v.patience, unit)} is {say(v.gain)} against a break-even of "
         f"1, so it {'spins' if v.spins else 'does not spin'}."
     ]
