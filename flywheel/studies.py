@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from flywheel.analysis.decide.allocation import Allocation as _Allocation
+from flywheel.analysis.decide.buying import DataToBuy as _DataToBuy
+from flywheel.analysis.decide.learning import WorthOfKnowing as _WorthOfKnowing
+from flywheel.analysis.decide.policies import RobustChoice as _RobustChoice
 from flywheel.analysis.levers.dials import KINDS, Kind
 from flywheel.analysis.levers.dials import Dials as _Dials
 from flywheel.analysis.levers.dip import Dip as _Dip
@@ -37,6 +40,7 @@ from flywheel.solve.study import Study as _Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flywheel.analysis.decide.playing import Policies
     from flywheel.analysis.levers.blocks import Block
     from flywheel.analysis.sensitivity.ranges import Range
     from flywheel.model import Lever
@@ -161,12 +165,24 @@ class Allocation(Shown, _Allocation):
     FIGURES = {"allocation": "allocation:allocation"}
 
 
+class RobustChoice(Shown, _RobustChoice):
+    """Policies by regret over draws of what is unknown, and where the chosen one fails."""
+
+
+class WorthOfKnowing(Shown, _WorthOfKnowing):
+    """Which number to find out before choosing, and what that is worth."""
+
+
+class DataToBuy(Shown, _DataToBuy):
+    """What the data already tell about the numbers that matter, and which figure would tell more."""
+
+
 class Study(_Study):
     """An outcome at horizons, and what moves it. Made by ``Model.study``.
 
     What compares with the baseline raises ModelError where that run fails, UsageError where the outcome
-    has no value at the last horizon; ``sensitivity``, ``robust`` and ``misunderstood_under`` draw their
-    own numbers and do without it.
+    has no value at the last horizon; ``sensitivity``, ``robust``, ``misunderstood_under``,
+    ``robust_choice`` and ``worth_of_knowing`` draw their own numbers and do without it.
     """
 
     def _sound(self) -> Self:
@@ -336,6 +352,40 @@ class Study(_Study):
         from flywheel.analysis.decide.allocate import allocate
 
         return self._show(Allocation, allocate(self._sound(), budget, levers, periods, **options))
+
+    def robust_choice(self, policies: Policies | None = None, **options: Any) -> RobustChoice:
+        """Which policy to choose when much is unknown, by regret, and where it fails.
+
+        ``policies``: every declared lever alone by default; names of levers, or
+        ``{name: {lever: intensity}}``. Options: ``names``, ``ranges``, ``draws``, ``seed``, ``target``,
+        ``horizon``, ``better``, ``examine``, ``at``.
+        """
+        from flywheel.analysis.decide.policies import robust_choice
+
+        return self._show(RobustChoice, robust_choice(self, policies, **options))
+
+    def worth_of_knowing(self, policies: Policies | None = None, **options: Any) -> WorthOfKnowing:
+        """What it is worth to know each uncertain number before choosing among policies.
+
+        Options: ``names``, ``ranges``, ``draws``, ``seed``, ``horizon``, ``better``, ``sensitivity``,
+        ``at``.
+        """
+        from flywheel.analysis.decide.learning import worth_of_knowing
+
+        return self._show(WorthOfKnowing, worth_of_knowing(self, policies, **options))
+
+    def data_to_buy(
+        self, observed: Iterable[str] | Mapping[str, float] | None = None, **options: Any
+    ) -> DataToBuy:
+        """For the numbers worth knowing: what the data say already, and which figure to get next.
+
+        ``observed``: variables that are or could be measured, with their relative errors; what the
+        model observes by default. Options: ``worth``, ``ranges``, ``window``, ``shown``, and those of
+        ``worth_of_knowing``.
+        """
+        from flywheel.analysis.decide.buying import data_to_buy
+
+        return self._show(DataToBuy, data_to_buy(self._sound(), observed, **options))
 
     def check_gradient(self, seed: int = 0, directions: int = 3) -> GradientCheck:
         """Compare the exact derivatives with differences of runs, along random directions."""

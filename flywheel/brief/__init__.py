@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flywheel.analysis.decide.words import is_korean
-from flywheel.brief import inputs, levers, loops
+from flywheel.brief import decisions, inputs, levers, loops
 from flywheel.brief.table import Column as Column
 from flywheel.brief.table import Table
 from flywheel.brief.words import NOTHING
@@ -63,6 +63,9 @@ _MAKERS: dict[str, Callable[[Any, bool], Table]] = {
     "Vitals": loops.vitals,
     "Sensitivity": inputs.sensitivity,
     "Allocation": inputs.allocation,
+    "RobustChoice": decisions.policies,
+    "WorthOfKnowing": decisions.knowing,
+    "DataToBuy": decisions.buying,
 }
 
 

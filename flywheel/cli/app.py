@@ -235,7 +235,8 @@ def leverage(
         list[str],
         typer.Option(
             metavar="VIEW",
-            help="ranking, levers, dials, ladder, synergy, flips or robust; repeat for more.",
+            help="ranking, levers, dials, ladder, synergy, flips, robust, policies, knowing or data; "
+            "repeat for more.",
         ),
     ] = [],  # noqa: B006
 ) -> int:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from flywheel.results import Shown
     from flywheel.studies import Study
 
-VIEWS = ("ranking", "levers", "dials", "ladder", "synergy", "flips", "robust")
+VIEWS = (
+    "ranking", "levers", "dials", "ladder", "synergy", "flips", "robust", "policies", "knowing", "data",
+)  # fmt: skip
 """What ``flywheel leverage --show`` takes."""
 
 
@@ -98,7 +100,7 @@ def leverage(question: Question, views: Sequence[str]) -> int:
     study = question.study(model)
     wanted = list(dict.fromkeys(views)) or (["ranking", "levers"] if model.levers else ["ranking"])
     for view in wanted:
-        if view in ("levers", "synergy", "flips", "robust"):
+        if view not in ("ranking", "dials", "ladder"):
             needs_levers(model, f"--show {view}")
     ask: dict[str, Callable[[], Shown]] = {
         "ranking": study.leverage,
@@ -108,6 +110,9 @@ def leverage(question: Question, views: Sequence[str]) -> int:
         "synergy": study.synergy,
         "flips": study.flips,
         "robust": study.robust,
+        "policies": study.robust_choice,
+        "knowing": study.worth_of_knowing,
+        "data": study.data_to_buy,
     }
     found: dict[str, Shown] = {}
     for view in wanted:
