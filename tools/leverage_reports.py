@@ -3,22 +3,25 @@
     python tools/leverage_reports.py            # all models, about two minutes
     python tools/leverage_reports.py chips aws  # some of them
 
-``QUESTIONS`` says what is asked of which model; one that is not in it is asked about its main outcome at
-a fifth, a half and all of its run. ``docs/leverage/README.md`` is written by hand: it judges what is made
-here, so read it again after any change of a model or of the analysis. A test compares.
+``QUESTIONS`` says what is asked of which model; one that is not in it is asked about its main outcome
+at a fifth, a half and all of its run. ``docs/leverage/README.md`` is written by hand: it judges what is
+made here, so read it again after any change of a model or of the analysis. A test compares.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from flywheel.api import Model, load, model_names
 from flywheel.brief import brief
-from flywheel.studies import LoopLedger, Misunderstood, Study
+from flywheel.studies import LoopLedger, Misunderstood, Study, Vitals
 
 REPORTS = Path(__file__).resolve().parent.parent / "docs" / "leverage"
 RANKED = 8
@@ -40,7 +43,7 @@ QUESTIONS: Mapping[str, Question] = {
         "income_total", (1, 3, 10), 2005,
         "The first year, the third, and the ten years after 2005, when membership began and most levers "
         "of the model are pulled. After ten years, because what comes later rests on guesses about "
-        "rivals (see the README for 25 years).",
+        "rivals (README.md has 25 years).",
     ),
     "amazon": Question(
         "income_total", (5, 10, 20), 2005,
@@ -75,7 +78,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "advertising": Question(
         "profit_15", (1, 5, 15), None,
-        "A manager judged after one year, after five, and the fifteen years that traffic takes to answer.",
+        "A manager judged after one year or five, and the fifteen years that traffic takes to answer.",
     ),
     "creators": Question(
         "profit_total", (3, 6, 12), None,
@@ -139,40 +142,52 @@ def shown(result: Any, *drop: str, rows: int = RANKED) -> str:
     )
 
 
-def most_misjudged(found: Misunderstood) -> str:
-    """The lever whose dip is shown: misjudged ones first, the largest index of them."""
-    order = found.frame.index
-    misjudged = found.frame["quadrant"].isin(["misunderstood", "seductive"])
-    return str(order[misjudged][0] if misjudged.any() else order[0])
+def most_misjudged(found: Misunderstood) -> tuple[str, bool]:
+    """The lever whose dip is shown: the most misjudged one, or, where none is, that worth most."""
+    frame = found.frame
+    misjudged = frame["quadrant"].isin(["misunderstood", "seductive"])
+    if misjudged.any():
+        return str(frame.index[misjudged][0]), True
+    return str(frame["worth"].abs().idxmax()), False
 
 
 def loops(found: LoopLedger, model: Model, rows: int = RANKED) -> str:
-    """The ledger's loops between several stocks, and how many others there are."""
-    told = [row for row in found.rows if not row.own][:rows]
-    heads = ["loop", "R/B", "share", *(f"without it, {h:g}" for h in found.stamp.horizons), "gain"]
-    heads.append("through")
-    cells = brief(found, "en", len(found.rows)).rows
-    lines = []
-    for row, cell in zip(found.rows, cells, strict=True):
-        if row not in told:
-            continue
-        stocks = [name for name in row.path if name in model.stocks]
-        name = f"{row.name} {row.labels['en']}".strip()
-        lines.append([name, *cell[1 : 4 + len(found.stamp.horizons)], " → ".join(stocks)])
-    return table(heads, lines, [False, False, *([True] * (len(heads) - 3)), False])
+    """The ledger's loops but for those by which a stock only empties or adjusts; empty without one."""
+    cells = brief(found, "en", len(found.rows))
+    last = cells.heads.index("gain") + 1
+    heads = [*cells.heads[:last], "through the stocks"]
+    lines = [
+        [*cell[:last], " → ".join(name for name in row.path if name in model.stocks)]
+        for row, cell in zip(found.rows, cells.rows, strict=True)
+        if not row.own
+    ]
+    return table(heads, lines[:rows], [*cells.numeric[:last], False]) if lines else ""
 
 
-def disagreements(found: LoopLedger, rows: int = RANKED) -> str:
-    """One reason each, with the loops that it holds for."""
+def disagreements(found: LoopLedger) -> str:
+    """One loop for each kind of reason, and how many others there are."""
     reasons: dict[str, list[str]] = {}
     for row in found.disagreements:
-        text = row.verdict.text("en")
-        reasons.setdefault(row.verdict.kind, []).append(f"{row.name}: {text}")
-    lines = []
-    for kind, every in reasons.items():
-        more = f" So do {len(every) - 1} more." if len(every) > 1 else ""
-        lines.append(f"- *{kind}*, {every[0]}{more}")
-    return "\n".join(lines[:rows]) or "Share and knock-out agree throughout."
+        reasons.setdefault(row.verdict.kind, []).append(
+            f"{row.name} {row.labels['en']}".strip() + f": {row.verdict.text('en')}"
+        )
+    return "\n".join(
+        f"- *{kind}*"
+        + (f" (and {len(every) - 1} more)" if len(every) > 1 else "")
+        + f", {every[0]}"
+        for kind, every in reasons.items()
+    )
+
+
+def course(found: Vitals, start: float, end: float) -> str:
+    """The growth rate of the core at four moments: one alone says little of what is growing up."""
+    inside = np.flatnonzero((found.times >= start) & (found.times <= end))
+    chosen = inside[np.unique(np.linspace(0, len(inside) - 1, 4).round().astype(int))]
+    told = []
+    for moment, rate in zip(found.times[chosen], found.rates[chosen], strict=True):
+        said = f"{rate:+.1%}" if math.isfinite(rate) else "no feedback"
+        told.append(f"{said} at {moment:.6g}")
+    return f"Growth rate of the core over time: {', '.join(told)}."
 
 
 def commands(study: Study, name: str, at: float, lever: str | None) -> str:
@@ -181,7 +196,9 @@ def commands(study: Study, name: str, at: float, lever: str | None) -> str:
     if study.since != study.times[0]:
         asked += f" --since {study.since:g}"
     asked += "".join(f" --horizon {h:g}" for h in study.horizons)
-    views = "--show ranking --show levers --show ladder" if lever else "--show ranking --show ladder"
+    views = (
+        "--show ranking --show levers --show ladder" if lever else "--show ranking --show ladder"
+    )
     lines = [f"flywheel leverage {name} {asked} {views}"]
     if lever:
         lines.append(f"flywheel dip {name} {lever} {asked}")
@@ -212,20 +229,29 @@ def report(name: str) -> str:
     lever = None
     if model.levers:
         judged = study.misunderstood()
-        lever = most_misjudged(judged)
+        lever, misjudged = most_misjudged(judged)
+        which = "most misjudged" if misjudged else "largest; none is misjudged"
         parts += [
             "## Levers\n",
             f"{judged.explain()}\n",
             shown(judged, rows=len(judged.levers) if len(judged.levers) <= 12 else 12) + "\n",
-            f"**The most misjudged one.** {study.dip(lever).explain()}\n",
+            f"**The {which}.** {study.dip(lever).explain()}\n",
         ]
+    vitals = study.vitals(at)
+    rates = course(vitals, study.since, study.end)
+    parts += ["## Loops\n", f"{vitals.explain()} {rates}\n"]
+    seen = loops(ledger, model)
+    if seen:
+        parts += [f"{ledger.explain()}\n", f"{seen}\n"]
+        parts.append(
+            "Loops by which one stock only empties or adjusts are left out of the table.\n"
+        )
+    else:
+        parts.append("All its loops are stocks that empty or adjust: this is no flywheel.\n")
+    apart = disagreements(ledger)
+    if apart:
+        parts.append(f"Where share and knock-out disagree:\n\n{apart}\n")
     parts += [
-        "## Loops\n",
-        f"{study.vitals(at).explain()}\n",
-        f"{ledger.explain()}\n",
-        loops(ledger, model) + "\n",
-        "Stocks that only empty or adjust are left out of the table. Where share and knock-out disagree:\n",
-        disagreements(ledger) + "\n",
         "## Meadows' ladder\n",
         f"{study.ladder().explain()}\n",
         "## Receipt\n",
