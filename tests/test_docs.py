@@ -11,6 +11,7 @@ import pytest
 import flywheel as fw
 from flywheel.cli import main
 from flywheel.functions import FUNCTIONS
+from flywheel.studies import Study
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -45,13 +46,15 @@ def test_the_readme_has_its_two_commands() -> None:
 
 
 def test_the_readme_code_runs() -> None:
-    (code,) = blocks(README, "python")
     names: dict[str, object] = {}
-    exec(code, names)
-    run = names["run"]
+    for code in blocks(README, "python"):
+        exec(code, names)
+    run, study = names["run"], names["study"]
     assert isinstance(run, fw.Run)
     assert run.ok
     assert run.overrides == {"churn0": 0.12}
+    assert isinstance(study, Study)
+    assert study.horizons == (1, 3, 10)
 
 
 def test_the_readme_model_is_sound() -> None:
