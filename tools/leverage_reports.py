@@ -25,7 +25,9 @@ from flywheel.studies import LoopLedger, Misunderstood, Study, Vitals
 
 REPORTS = Path(__file__).resolve().parent.parent / "docs" / "leverage"
 RANKED = 8
-"""Rows of the ranking, and of the ledger, before the rest is left to the command."""
+"""Rows of the ranking before the rest is left to the command."""
+UNNAMED, NAMED = 3, 14
+"""Rows of the ledger: the largest loops without a name in the model, and those with one."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +153,22 @@ def most_misjudged(found: Misunderstood) -> tuple[str, bool]:
     return str(frame["worth"].abs().idxmax()), False
 
 
-def loops(found: LoopLedger, model: Model, rows: int = RANKED) -> str:
-    """The ledger's loops but for those by which a stock only empties or adjusts; empty without one."""
+def loops(found: LoopLedger, model: Model) -> str:
+    """The loops with the largest shares, then those that the model names; empty without one.
+
+    Those by which a stock only empties or adjusts are left out.
+    """
     cells = brief(found, "en", len(found.rows))
     last = cells.heads.index("gain") + 1
     heads = [*cells.heads[:last], "through the stocks"]
-    lines = [
-        [*cell[:last], " → ".join(name for name in row.path if name in model.stocks)]
-        for row, cell in zip(found.rows, cells.rows, strict=True)
-        if not row.own
-    ]
-    return table(heads, lines[:rows], [*cells.numeric[:last], False]) if lines else ""
+    named: list[list[str]] = []
+    others: list[list[str]] = []
+    for row, cell in zip(found.rows, cells.rows, strict=True):
+        if not row.own:
+            stocks = " → ".join(name for name in row.path if name in model.stocks)
+            (named if row.labels["en"] else others).append([*cell[:last], stocks])
+    lines = [*others[:UNNAMED], *named[:NAMED]]
+    return table(heads, lines, [*cells.numeric[:last], False]) if lines else ""
 
 
 def disagreements(found: LoopLedger) -> str:
