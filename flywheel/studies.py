@@ -72,13 +72,19 @@ class Synergy(Shown, _Synergy):
 class Flips(Shown, _Flips):
     """How wrong an assumption must be before another lever wins."""
 
+    FIGURES = {"flips": "flips:flips"}
+
 
 class RobustRanking(Shown, _RobustRanking):
     """Levers ranked under many draws of the uncertain parameters."""
 
+    FIGURES = {"robust": "robust:robust"}
+
 
 class RobustlyMisunderstood(Shown, _RobustlyMisunderstood):
     """How surely a lever will be misjudged, under many draws of the uncertain parameters."""
+
+    FIGURES = {"misunderstood": "robust:misunderstood"}
 
 
 class Dials(Shown, _Dials):
@@ -134,6 +140,8 @@ class LoopLedger(Shown, _LoopLedger):
 class Vitals(Shown, _Vitals):
     """Does the flywheel spin, how fast, and what remains when nobody pushes."""
 
+    FIGURES = {"vitals": "vitals:vitals"}
+
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
         """The vital signs, and growth rate and overall gain over the run."""
@@ -168,9 +176,13 @@ class Allocation(Shown, _Allocation):
 class RobustChoice(Shown, _RobustChoice):
     """Policies by regret over draws of what is unknown, and where the chosen one fails."""
 
+    FIGURES = {"regret": "policies:regret", "box": "policies:box"}
+
 
 class WorthOfKnowing(Shown, _WorthOfKnowing):
     """Which number to find out before choosing, and what that is worth."""
+
+    FIGURES = {"worth": "knowing:worth"}
 
 
 class DataToBuy(Shown, _DataToBuy):
