@@ -78,7 +78,7 @@ def _strongest(dials: Dials, korean: bool) -> str:
 def _absent(dials: Dials, korean: bool) -> str:
     """The most useful information that nobody uses yet."""
     row = next((row for row in dials.rows if row.kind == "absent" and row.confirmed), None)
-    if row is None:
+    if row is None or row.effect[-1] == 0:
         return ""
     source, target = _names(dials, row, korean)
     change = _change(dials, row.effect[-1] / 10)
