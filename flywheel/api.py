@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flywheel import model as _model
 from flywheel.analysis.assess import Assessment as _Assessment
@@ -164,21 +164,27 @@ class Model(_model.Model):
         step: float | None = None,
         stop: float | None = None,
         watch: Sequence[str] = (),
+        better: Literal["higher", "lower"] = "higher",
     ) -> Study:
         """An outcome (or a variable) at horizons, to be asked what moves it.
 
         ``horizons`` are durations in the model's unit of time from ``since`` (the start of the run by
         default), from when on levers are pulled and parameters moved; without them the outcome is
-        taken as it is declared. The other arguments make the baseline, as in ``run``.
+        taken as it is declared. ``better`` is ``lower`` for what should be small, such as costs. The
+        other arguments make the baseline, as in ``run``.
 
         Raises UnknownNameError and UsageError for arguments that make no sense.
         """
         from flywheel.studies import Study
 
-        return Study(
+        if better not in ("higher", "lower"):
+            raise UsageError(f"better is higher or lower, not {better!r}")
+        study = Study(
             self, outcome, horizons, since=since, method=method, scenario=scenario,
             overrides=overrides, seed=seed, step=step, stop=stop, watch=watch,
         )  # fmt: skip
+        study.better = better
+        return study
 
     def loops_that_matter(self, **options: Any) -> LoopsThatMatter:
         """Which feedback loops carry the change of a run, over time (Schoenberg et al. 2020, 2023).

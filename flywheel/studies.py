@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flywheel.analysis.decide.allocation import Allocation as _Allocation
 from flywheel.analysis.decide.buying import DataToBuy as _DataToBuy
@@ -36,6 +36,8 @@ from flywheel.results import S, Shown, shown
 from flywheel.solve import simulate
 from flywheel.solve.run import Run
 from flywheel.solve.study import Study as _Study
+
+Better = Literal["higher", "lower"]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,6 +199,13 @@ class Study(_Study):
     ``robust_choice`` and ``worth_of_knowing`` draw their own numbers and do without it.
     """
 
+    better: Better = "higher"
+    """Whether more of the outcome is better, or less, as of costs and errors."""
+
+    def _turned(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a verb that counts the better side by a sign."""
+        return {"better": 1 if self.better == "higher" else -1, **options}
+
     def _sound(self) -> Self:
         """This study, once its baseline is known to have a value at the last horizon."""
         if math.isfinite(float(self.value[-1])):
@@ -261,7 +270,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.flip import flips
 
-        return self._show(Flips, flips(self._sound(), levers, **options))
+        return self._show(Flips, flips(self._sound(), levers, **self._turned(options)))
 
     def robust(self, levers: Iterable[str | Lever] | None = None, **options: Any) -> RobustRanking:
         """The ranking of levers under many draws of the uncertain parameters.
@@ -270,7 +279,7 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.robust import robust
 
-        return self._show(RobustRanking, robust(self, levers, **options))
+        return self._show(RobustRanking, robust(self, levers, **self._turned(options)))
 
     def _dial_blocks(self) -> tuple[Block, ...]:
         from flywheel.analysis.levers.dial_blocks import dial_blocks
@@ -294,7 +303,7 @@ class Study(_Study):
         until = options.get("until")
         if until is not None and until > self.times[-1]:
             raise UsageError(f"until {until:g} is after the run, which ends at {self.times[-1]:g}")
-        return self._show(Dip, dip(self._sound(), lever, **options))
+        return self._show(Dip, dip(self._sound(), lever, **self._turned(options)))
 
     def misunderstood(
         self, levers: Iterable[str | Lever] | None = None, **options: Any
@@ -305,7 +314,9 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.misunderstood import misunderstood
 
-        return self._show(Misunderstood, misunderstood(self._sound(), levers, **options))
+        return self._show(
+            Misunderstood, misunderstood(self._sound(), levers, **self._turned(options))
+        )
 
     def misunderstood_under(
         self, levers: Iterable[str | Lever] | None = None, **options: Any
@@ -316,7 +327,9 @@ class Study(_Study):
         """
         from flywheel.analysis.levers.misunderstood import misunderstood_under
 
-        return self._show(RobustlyMisunderstood, misunderstood_under(self, levers, **options))
+        return self._show(
+            RobustlyMisunderstood, misunderstood_under(self, levers, **self._turned(options))
+        )
 
     def ledger(self, *, at: float | None = None, top: int = 12, **options: Any) -> LoopLedger:
         """Loops by their share in the past curve and by what the outcome would be without them."""
@@ -363,7 +376,10 @@ class Study(_Study):
         """
         from flywheel.analysis.decide.allocate import allocate
 
-        return self._show(Allocation, allocate(self._sound(), budget, levers, periods, **options))
+        return self._show(
+            Allocation,
+            allocate(self._sound(), budget, levers, periods, **{"better": self.better, **options}),
+        )
 
     def robust_choice(self, policies: Policies | None = None, **options: Any) -> RobustChoice:
         """Which policy to choose when much is unknown, by regret, and where it fails.
@@ -374,7 +390,9 @@ class Study(_Study):
         """
         from flywheel.analysis.decide.policies import robust_choice
 
-        return self._show(RobustChoice, robust_choice(self, policies, **options))
+        return self._show(
+            RobustChoice, robust_choice(self, policies, **{"better": self.better, **options})
+        )
 
     def worth_of_knowing(self, policies: Policies | None = None, **options: Any) -> WorthOfKnowing:
         """What it is worth to know each uncertain number before choosing among policies.
@@ -384,7 +402,9 @@ class Study(_Study):
         """
         from flywheel.analysis.decide.learning import worth_of_knowing
 
-        return self._show(WorthOfKnowing, worth_of_knowing(self, policies, **options))
+        return self._show(
+            WorthOfKnowing, worth_of_knowing(self, policies, **{"better": self.better, **options})
+        )
 
     def data_to_buy(
         self, observed: Iterable[str] | Mapping[str, float] | None = None, **options: Any

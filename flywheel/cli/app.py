@@ -49,6 +49,9 @@ ScenarioName = Annotated[str | None, typer.Option(help="A scenario of the model 
 FixedMethod = Annotated[str, typer.Option(help="rk4 or euler: their runs have exact derivatives.")]
 Step = Annotated[str | None, typer.Option(help="Step, such as 1/32.")]
 Seed = Annotated[int, typer.Option(help="Seed of noise and samples; 0 is a seed.")]
+Better = Annotated[
+    str, typer.Option(help="Whether more of the outcome is better: higher or lower.")
+]
 Language = Annotated[str, typer.Option(help="Of labels and sentences: en or ko.")]
 Out = Annotated[
     list[Path],
@@ -228,6 +231,7 @@ def leverage(
     method: FixedMethod = "rk4",
     step: Step = None,
     seed: Seed = 0,
+    better: Better = "higher",
     language: Language = "en",
     out: Out = [],  # noqa: B006
     json: Json = False,
@@ -244,7 +248,19 @@ def leverage(
     from flywheel.cli import study
 
     question = study.Question(
-        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+        model,
+        outcome,
+        horizon,
+        since,
+        set_,
+        scenario,
+        method,
+        step,
+        seed,
+        better,
+        language,
+        json,
+        out,
     )
     return study.leverage(question, show)
 
@@ -260,6 +276,7 @@ def loops(
     method: FixedMethod = "rk4",
     step: Step = None,
     seed: Seed = 0,
+    better: Better = "higher",
     language: Language = "en",
     out: Out = [],  # noqa: B006
     json: Json = False,
@@ -271,7 +288,19 @@ def loops(
     from flywheel.cli import study
 
     question = study.Question(
-        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+        model,
+        outcome,
+        horizon,
+        since,
+        set_,
+        scenario,
+        method,
+        step,
+        seed,
+        better,
+        language,
+        json,
+        out,
     )
     return study.loops(question, at)
 
@@ -287,6 +316,7 @@ def sensitivity(
     method: FixedMethod = "rk4",
     step: Step = None,
     seed: Seed = 0,
+    better: Better = "higher",
     language: Language = "en",
     out: Out = [],  # noqa: B006
     json: Json = False,
@@ -303,7 +333,19 @@ def sensitivity(
     from flywheel.cli import study
 
     question = study.Question(
-        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+        model,
+        outcome,
+        horizon,
+        since,
+        set_,
+        scenario,
+        method,
+        step,
+        seed,
+        better,
+        language,
+        json,
+        out,
     )
     return study.sensitivity(question, param, how, runs)
 
@@ -322,6 +364,7 @@ def dip(
     method: FixedMethod = "rk4",
     step: Step = None,
     seed: Seed = 0,
+    better: Better = "higher",
     language: Language = "en",
     out: Out = [],  # noqa: B006
     json: Json = False,
@@ -333,7 +376,19 @@ def dip(
     from flywheel.cli import study
 
     question = study.Question(
-        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+        model,
+        outcome,
+        horizon,
+        since,
+        set_,
+        scenario,
+        method,
+        step,
+        seed,
+        better,
+        language,
+        json,
+        out,
     )
     return study.dip(question, lever, until)
 
@@ -352,6 +407,7 @@ def allocate(
     method: FixedMethod = "rk4",
     step: Step = None,
     seed: Seed = 0,
+    better: Better = "higher",
     language: Language = "en",
     out: Out = [],  # noqa: B006
     json: Json = False,
@@ -369,7 +425,19 @@ def allocate(
     from flywheel.cli import study
 
     question = study.Question(
-        model, outcome, horizon, since, set_, scenario, method, step, seed, language, json, out
+        model,
+        outcome,
+        horizon,
+        since,
+        set_,
+        scenario,
+        method,
+        step,
+        seed,
+        better,
+        language,
+        json,
+        out,
     )
     return study.allocate(question, budget, periods, cost, lever)
 

@@ -41,6 +41,7 @@ class Question:
     method: str
     step: str | None
     seed: int
+    better: str
     language: str
     as_json: bool
     out: Sequence[Path]
@@ -49,6 +50,8 @@ class Question:
         """Refuse what cannot be answered before anything is computed."""
         if self.language not in LANGUAGES:
             raise UsageError(f"--language is {' or '.join(LANGUAGES)}, not {self.language!r}")
+        if self.better not in ("higher", "lower"):
+            raise UsageError(f"--better is higher or lower, not {self.better!r}")
         check_files(self.out)
 
     def answered(self, results: Mapping[str, Shown]) -> int:
@@ -86,6 +89,7 @@ class Question:
             overrides=assignments(self.settings),
             seed=self.seed,
             step=step,
+            better="lower" if self.better == "lower" else "higher",
         )
 
 
