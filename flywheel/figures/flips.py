@@ -9,7 +9,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from flywheel.analysis.levers.flip import FlipRow, Flips
-from flywheel.figures.caption import blank, cut, folded, headed, key, receipt
+from flywheel.figures.caption import blank, cut, folded, headed, key, receipt, width
 from flywheel.figures.numbers import percent, rounded
 from flywheel.figures.rows import hairlines, names, number
 from flywheel.figures.shades import mix
@@ -44,8 +44,9 @@ _WORDS = {
     },
 }  # fmt: skip
 _LEFT = 8 * GRID
-_ROOM = 40
+_ROOM = 48
 """Letters of what stands under a hairline."""
+_PHONE, _LETTER = 390, 0.58 * TEXT_SMALL
 
 
 def flips(table: Flips, *, top: int = 12, language: str = "en", dark: bool = False) -> go.Figure:
@@ -139,16 +140,18 @@ def _beneath(
     """Who wins from where on, under the mark; two flips of one parameter under each other."""
     parts = [_part(row, row.at) for row in found]
     middle = sum(parts) / len(parts)
-    side = "left" if middle < 1 / 3 else "right" if middle > 2 / 3 else "center"
     lines = [
-        f"{number(row.at, row.high - row.low)} → "
-        f"{escape(cut(row.winner.text(language)[0], _ROOM - 12))}"
+        cut(f"{number(row.at, row.high - row.low)} → {row.winner.text(language)[0]}", _ROOM)
         for row in found
     ]
+    # so far from the mark that it stays on the narrowest screen
+    half = min(max(width(line) for line in lines) * _LETTER / 2, _PHONE / 2 - GRID)
+    wanted = _LEFT + middle * (_PHONE - 2 * _LEFT)
+    placed = min(max(wanted, GRID + half), _PHONE - GRID - half)
     figure.add_annotation(
-        text="<br>".join(lines), x=middle if len(found) == 1 else 0.5, y=y,
-        xanchor=side if len(found) == 1 else "center", align="center", yanchor="top",
-        yshift=-GRID // 2 - 2, showarrow=False, name="winner",
+        text="<br>".join(escape(line) for line in lines), x=middle, y=y, xanchor="center",
+        xshift=round(placed - wanted), align="center", yanchor="top", yshift=-GRID // 2 - 2,
+        showarrow=False, name="winner",
         font={"size": TEXT_SMALL, "color": colors.ink},
     )  # fmt: skip
 

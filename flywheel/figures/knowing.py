@@ -27,7 +27,7 @@ _WORDS = {
         "together": "No single number is worth knowing alone; all together are worth {worth}.",
         "all": "all of them: {worth} ({low} … {high})",
         "worth": "worth", "believed": "believed", "source": "source",
-        "share": "of the variance",
+        "share": "of the variance", "unsure": "may be worth nothing",
     },
     "ko": {
         "title": "무엇부터 알아볼 가치가 있는가",
@@ -41,10 +41,10 @@ _WORDS = {
         "together": "하나만 알아서는 가치가 없습니다. 모두 알면 {worth}입니다.",
         "all": "모두: {worth} ({low} … {high})",
         "worth": "가치", "believed": "지금 믿는 값", "source": "출처",
-        "share": "분산 가운데",
+        "share": "분산 가운데", "unsure": "가치가 없을 수도 있음",
     },
 }  # fmt: skip
-_ROW, _LEFT, _RIGHT = 36, 18 * GRID, 7 * GRID
+_ROW, _LEFT, _RIGHT = 36, 18 * GRID, 8 * GRID
 _HEAVY = 0.5
 """Part of the worth in one draw of a thousand from which the order is not to be trusted."""
 
@@ -101,7 +101,7 @@ def worth(
     )  # fmt: skip
     for y, one in enumerate(each):
         figure.add_annotation(
-            text=rounded(one.value) if one.low > 0 else f"({rounded(one.value)})", x=1, y=y,
+            text=rounded(one.value, 2) if one.low > 0 else f"({rounded(one.value, 2)})", x=1, y=y,
             xref="paper", xshift=4, xanchor="left", showarrow=False, name="value",
             font={"size": TEXT_SMALL, "color": colors.ink if one.low > 0 else colors.muted},
         )  # fmt: skip
@@ -127,6 +127,8 @@ def worth(
         range=[0, 1.03 * edge], title={"text": escape(table.unit), "standoff": GRID},
     )  # fmt: skip
     entries = [("■", colors.evidence(kind), KINDS[kind][korean]) for kind in dict.fromkeys(kinds)]
+    if any(one.low <= 0 for one in each):
+        entries.append(("( )", colors.muted, said["unsure"]))
     tall = key(figure, entries, down=6 * GRID, left=_LEFT, dark=dark, inline=True)
     return headed(
         figure, said["title"], subtitle, body=len(shown) * _ROW + 2 * GRID, foot=6 * GRID + tall,

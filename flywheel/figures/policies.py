@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from flywheel.analysis.decide.policies import RobustChoice
-from flywheel.figures.caption import blank, folded, headed, key, receipt, rest
+from flywheel.figures.caption import blank, folded, headed, key, receipt
 from flywheel.figures.numbers import percent, rounded
 from flywheel.figures.rows import hairlines, head, names, number, zeros
 from flywheel.figures.theme import GRID, TEXT_SMALL, Palette, palette
@@ -22,17 +22,18 @@ _WORDS = {
         "regret": "behind the best, {part}", "wins": "is the best (95 %)",
         "what": "regret: how far behind the best policy of the draw, at most, in {part} of the draws",
         "worst": "worst draw", "mean": "mean outcome", "better": "better than nothing in",
+        "more": "{n} policies with more regret left out",
         "left": "{n} draws without a value left out", "costs": "costs of levers not taken off",
         "none": "In no draw every policy has an outcome, so nothing can be compared.",
         "chosen": "smallest regret", "other": "other policies", "cut": "» beyond the scale",
-        "box": "Where {policy} fails", "worse": "fails: does worse than nothing",
+        "box": "Where “{policy}” fails", "worse": "fails: does worse than nothing",
         "missed": "fails: misses {target}",
         "how often": "in {part} of {n} draws",
         "caught": "{part} of the failures lie in the box, where {pure} of the draws fail",
         "again": "{pure} ({low} … {high}) in {n} fresh draws",
-        "never": "{policy} fails in none of {n} draws.",
+        "never": "“{policy}” fails in none of {n} draws.",
         "self": "Doing nothing cannot do worse than itself; set a target, or examine another policy.",
-        "no box": "No range of the numbers picks out the {part} of draws in which {policy} fails.",
+        "no box": "No range of the numbers picks out the {part} of draws in which “{policy}” fails.",
         "unborne": "On fresh draws the box held no more failures than elsewhere, so it is not shown.",
         "inside": "where it fails", "usual": "rest of the range drawn",
         "doubt": "chance if the limit meant nothing (overstated)",
@@ -43,10 +44,11 @@ _WORDS = {
         "regret": "최선보다 뒤짐, {part}", "wins": "최선인 비율 (95 %)",
         "what": "후회: 표본의 {part}에서 그 표본의 최선보다 뒤지는 최대 크기",
         "worst": "가장 나쁜 표본", "mean": "결과의 평균", "better": "아무것도 안 할 때보다 나은 비율",
+        "more": "후회가 더 큰 정책 {n}개 생략",
         "left": "값이 없는 표본 {n}개 제외", "costs": "레버의 비용은 빼지 않음",
         "none": "모든 정책에 값이 있는 표본이 없어 비교할 수 없습니다.",
         "chosen": "후회가 가장 작음", "other": "다른 정책", "cut": "» 눈금을 벗어남",
-        "box": "「{policy}」, 실패하는 곳", "worse": "실패: 아무것도 하지 않을 때보다 나쁨",
+        "box": "「{policy}」: 실패하는 곳", "worse": "실패: 아무것도 하지 않을 때보다 나쁨",
         "missed": "실패: {target}에 미치지 못함",
         "how often": "표본 {n}개의 {part}",
         "caught": "실패의 {part}가 상자 안, 상자 안의 {pure}가 실패",
@@ -87,11 +89,12 @@ def regret(
     # equal regrets: the choice first
     order.sort(key=lambda k: (high[k], table.policies[k].name != table.chosen))
     shown = order[:top]
+    further = len(order) - len(shown)
     left = table.failures.failed
     subtitle = receipt(
         table.stamp, language, _drawn(table, said), said["what"].format(part=part),
         said["left"].format(n=left) if left else "", said["costs"] if table.costs else "",
-        rest(len(order) - len(shown), language), outcome=_outcome(table, korean),
+        said["more"].format(n=further) if further else "", outcome=_outcome(table, korean),
     )  # fmt: skip
     if not shown or not judged.scenarios:
         return blank(said["title"], subtitle, said["none"], dark)
@@ -133,7 +136,8 @@ def regret(
     for column, text in ((1, said["regret"].format(part=part)), (2, said["wins"])):
         head(figure, column, text, colors)
         zeros(figure, len(shown), column, colors)
-    names(figure, [table.policies[k].label[korean] for k in shown], colors, strong=chosen)
+    named = [table.policies[k].label[korean] for k in shown]
+    names(figure, [one[:1].upper() + one[1:] for one in named], colors, strong=chosen)
     figure.update_xaxes(range=[0, (edge or 1.0) / (1 - _NUMBER)], row=1, col=1)
     most = max(float(table.wins_high[shown].max()), 0.05)
     figure.update_xaxes(range=[0, most / (1 - _NUMBER)], row=1, col=2)

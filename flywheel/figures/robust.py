@@ -32,17 +32,17 @@ _WORDS = {
         "none": "No draw gave any lever a value.",
         "first": "comes first", "effect": "effect: median, 90 %", "positive": "above<br>0",
         "bent": "effects on a scale that is linear to ±{core}, logarithmic beyond",
-        "up": "raises it in 90 % of the draws", "down": "lowers it in 90 %",
+        "up": "raises it in ≥ 90 % of the draws", "down": "lowers it in ≥ 90 %",
         "open": "sign open, or no effect",
         "rank": "place: median, 90 %", "failed": "draws without a value",
-        "misunderstood": "Surely good, surely misjudged?",
-        "good": "good and<br>misjudged", "mli": "index MLI: median, 90 %",
-        "pay": "pays<br>back in",
+        "misunderstood": "How sure the misjudged levers are",
+        "good": "index<br>above 0", "mli": "index MLI: median, 90 %",
+        "pay": "{unit} to<br>pay back", "time": "time",
         "method": "observers look at most {observed} ahead, noise {noise} a year",
-        "never": "never", "at once": "0", "patience": "pays back after (median)",
+        "never": "never", "patience": "pays back after (median)",
         "depth": "depth that 1 draw in 10 exceeds, of the usual level",
-        "up_mli": "above 0 in 90 %: good, misjudged as bad",
-        "down_mli": "below 0 in 90 %: bad, misjudged as good", "open_mli": "open",
+        "up_mli": "good in ≥ 90 %; larger: more misjudged",
+        "down_mli": "bad in ≥ 90 %; lower: more misjudged", "open_mli": "open, or no effect",
     },
     "ko": {
         "title": "가장 좋은 레버는 얼마나 확실한가",
@@ -52,20 +52,20 @@ _WORDS = {
         "none": "어느 표본에서도 레버의 값을 얻지 못했습니다.",
         "first": "1위일 확률", "effect": "효과: 중앙값, 90 %", "positive": "0보다<br>클 확률",
         "bent": "효과의 눈금은 ±{core}까지 선형, 그 밖은 로그",
-        "up": "표본의 90 %에서 결과를 키움", "down": "90 %에서 줄임",
+        "up": "표본의 90 % 이상에서 결과를 키움", "down": "90 % 이상에서 줄임",
         "open": "부호가 불확실하거나 효과 없음",
         "rank": "순위: 중앙값, 90 %", "failed": "값이 없는 표본",
-        "misunderstood": "확실히 좋은데 확실히 오해받는가",
-        "good": "좋은데<br>오해받음", "mli": "지수 MLI: 중앙값, 90 %",
-        "pay": "회수<br>기간",
+        "misunderstood": "오해받는 레버는 얼마나 확실한가",
+        "good": "0보다<br>클 확률", "mli": "지수 MLI: 중앙값, 90 %",
+        "pay": "회수<br>기간 ({unit})", "time": "시간",
         "method": "관찰자는 {observed} 앞까지만 보며 잡음은 연 {noise}",
-        "never": "없음", "at once": "0", "patience": "회수 기간 (중앙값)",
+        "never": "없음", "patience": "회수 기간 (중앙값)",
         "depth": "열에 한 번 넘는 깊이 (평소 수준 대비)",
-        "up_mli": "90 %에서 0보다 큼: 좋은데 나쁘게 보임",
-        "down_mli": "90 %에서 0보다 작음: 나쁜데 좋게 보임", "open_mli": "불확실",
+        "up_mli": "90 % 이상에서 좋음; 클수록 더 오해받음",
+        "down_mli": "90 % 이상에서 나쁨; 작을수록 더 오해받음", "open_mli": "불확실하거나 효과 없음",
     },
 }  # fmt: skip
-_ROW, _RIGHT = 6 * GRID, 8 * GRID
+_ROW, _RIGHT = 6 * GRID, 9 * GRID
 _NUMBER = 0.46
 """Part of the panel of chances that the number beside the longest bar takes on a phone."""
 
@@ -168,7 +168,9 @@ def misunderstood(
     rows = []
     for k in shown:
         name, wait = table.levers[k].text(language)[0], float(table.patience[k])
-        pay = duration(wait, unit, language) if math.isfinite(wait) else said["never"]
+        lasting = math.isfinite(wait)
+        pay = duration(wait, unit, language) if lasting else said["never"]
+        last = rounded(wait, 2) if lasting else said["never"]
         lines = [
             f"<b>{folded(name, 40)}</b>",
             f"{said['good'].replace('<br>', ' ')}: {percent(float(table.good[k]), signed=False)}",
@@ -178,10 +180,11 @@ def misunderstood(
             f"{said['failed']}: {table.failed[k]}" if table.failed[k] else "",
         ]
         rows.append(
-            _Row(name, float(table.good[k]), table.mli[k], _spread(table.mli[k], 2),
-                 said["at once"] if wait == 0 else pay, "<br>".join(filter(None, lines)))
+            _Row(name, float(table.good[k]), table.mli[k], _spread(table.mli[k], 2), last,
+                 "<br>".join(filter(None, lines)))
         )  # fmt: skip
-    heads = (said["good"], said["mli"], said["pay"])
+    spoken = duration(2.0, unit, language).removeprefix("2").strip() or said["time"]
+    heads = (said["good"], said["mli"], said["pay"].format(unit=escape(spoken)))
     keys = (said["up_mli"], said["down_mli"], said["open_mli"])
     surely = _signs(table.good[shown], table.mli[shown])
     title = said["misunderstood"]
@@ -272,6 +275,7 @@ def _drawn(
     most = max(*chances, 0.05)
     figure.update_xaxes(visible=False, range=[0, most / (1 - _NUMBER)], row=1, col=1)
     _axis(figure, scale, quantiles)
+    figure.update_xaxes(automargin=False)
     entries = [
         ("●", tints[sign], text) for sign, text in zip((1, -1, 0), keys, strict=True)
         if sign in surely

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 NAME_WIDTH = 46
 """Latin letters in the line of a name on a phone."""
 _HUGE = 30.0
-"""Times the middle size from which the largest would hide all others on a linear scale."""
+"""Times the usual median from which the widest band would hide the others on a linear scale."""
 _DECADES = 4
 
 
@@ -56,13 +56,13 @@ class Scale:
 def scale_of(ends: Array, middles: Array) -> Scale:
     """A scale on which both the widest of the bands and their ``middles`` can be read.
 
-    Linear unless the furthest of the ``ends`` is far beyond the middle one of all.
+    Linear unless the furthest of the ``ends`` is far beyond the usual middle.
     """
     sizes = np.abs(ends[np.isfinite(ends) & (ends != 0)])
-    if not sizes.size or sizes.max() <= _HUGE * np.median(sizes):
-        return Scale()
     inner = np.abs(middles[np.isfinite(middles) & (middles != 0)])
-    typical = float(np.median(inner if inner.size else sizes))
+    typical = float(np.median(inner if inner.size else sizes)) if sizes.size else 0.0
+    if not sizes.size or sizes.max() <= _HUGE * typical:
+        return Scale()
     least = float(sizes.max()) / 10.0**_DECADES
     return Scale(10.0 ** math.floor(math.log10(max(typical, least))))
 

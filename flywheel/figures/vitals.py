@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from flywheel.analysis.levers.words import duration
 from flywheel.analysis.loops.naming import each
 from flywheel.analysis.loops.vitals import BREAK_EVEN_GAIN, Vitals
-from flywheel.figures.caption import blank, headed, key, outcome_name, receipt
+from flywheel.figures.caption import blank, folded, headed, key, outcome_name, receipt
 from flywheel.figures.numbers import percent, rounded
 from flywheel.figures.theme import GRID, RUN_WIDTH, TEXT_SMALL, Palette, palette
 from flywheel.model import Model
@@ -27,16 +27,15 @@ _WORDS = {
         "method": "core of {n} stocks, linearised at {count} moments",
         "rate": "Growth rate of the core", "gain": "Overall gain of a push",
         "within": "within {time}",
-        "break": "break-even: a push comes back as large",
-        "zero": "neither grows nor dies",
+        "break": "break-even", "per": "{rate} {each}",
         "grows": "{when}: {rate}, doubling in {time}", "dies": "{when}: {rate}",
         "spins": "{when}: {gain}, it spins", "not": "{when}: {gain}, it does not spin",
         "unknown": "{when}: unknown",
         "cut": "▲▼ beyond the scale", "gaps": "gaps: no feedback, or a slope is not finite",
         "some": "not all loops were searched",
-        "loops": "strongest reinforcing loops, gain of each alone:",
-        "remains": "of the outcome remains after {time} without {names}",
-        "even": "loop gain at which {param} {by} breaks even ({now} now)",
+        "loops": "strongest loops, the gain of each alone:",
+        "remains": "left after {time} without {names}",
+        "even": "loop gain (now {now}) for {param} {by} to pay",
         "none": "At no moment of the run does a feedback act on the outcome with finite slopes, so "
         "there is no growth and no gain to show.",
     },
@@ -45,25 +44,28 @@ _WORDS = {
         "method": "핵심 저량 {n}개, 시점 {count}곳에서 선형화",
         "rate": "핵심의 성장률", "gain": "한 번 민 힘의 전체 이득",
         "within": "{time} 안",
-        "break": "손익분기: 민 만큼 돌아옴",
-        "zero": "자라지도 줄지도 않음",
+        "break": "손익분기", "per": "{each} {rate}",
         "grows": "{when}: {rate}, 두 배가 되기까지 {time}", "dies": "{when}: {rate}",
         "spins": "{when}: {gain}, 스스로 돎", "not": "{when}: {gain}, 스스로 돌지 못함",
         "unknown": "{when}: 알 수 없음",
         "cut": "▲▼ 눈금을 벗어남", "gaps": "빈 곳: 되먹임이 없거나 기울기가 유한하지 않음",
         "some": "고리를 모두 찾지는 못함",
         "loops": "가장 강한 강화 루프, 각각의 이득:",
-        "remains": "{names} 없이 {time} 뒤에 남는 결과",
-        "even": "{param} {by}의 손익분기 루프 이득 (지금 {now})",
+        "remains": "{time} 뒤에 남는 결과, {names} 없이",
+        "even": "손익분기 루프 이득 (지금 {now}), {param} {by}",
         "none": "되먹임이 유한한 기울기로 결과에 작용하는 시점이 없어 보일 성장률과 이득이 없습니다.",
     },
 }  # fmt: skip
-_BODY, _LEFT = 42 * GRID, 7 * GRID
-_TOP, _LOW = 0.34, 0.08
+_BODY, _LEFT = 48 * GRID, 7 * GRID
+_TOP, _LOW = 0.45, 0.08
 """Parts of a panel's span that are kept free above and below, for what is written there."""
 _CUT, _MOST, _KEPT = 3.0, 0.85, 1.5
 """A course whose largest is over 3 times its 85 % quantile is cut off at 1.5 times that."""
 _FINE = 600
+_ROOM = 22
+"""Letters in a line of the words at the moment."""
+_WIDE, _HIGH = 0.3, 0.14
+"""Parts of a panel on a phone that the name of the break-even line takes."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def vitals(
         said["gaps"] if not np.isfinite([rates, gains]).all() else "",
         outcome=outcome_name(table.stamp, model, language),
     )  # fmt: skip
-    if not (np.isfinite(rates).any() and np.isfinite(gains).any()):
+    if len(times) < 2 or not (np.isfinite(rates).any() and np.isfinite(gains).any()):
         return blank(said["title"], subtitle, said["none"], dark)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.14)
     top = _Panel(1, rates, 0.0, _edge(rates))
@@ -116,14 +118,14 @@ def vitals(
         _above(figure, panel, times, colors)
         _line(figure, panel, times, unit, colors)
         _beyond(figure, panel, times, window, colors)
-        figure.update_yaxes(range=panel.window, nticks=4, row=panel.row, col=1)
+        figure.update_yaxes(range=panel.window, nticks=4, ticklabelstandoff=6, row=panel.row, col=1)
     figure.update_yaxes(tickformat=".0%" if top.edge > 0.04 else ".1%", row=1, col=1)
     _head(figure, 1, said["rate"], each(unit, language), colors)
     within = said["within"].format(time=duration(table.patience, unit, language))
     _head(figure, 2, said["gain"], within, colors)
     _break_even(figure, low, times, window, said["break"], colors)
     when = f"{table.at:g}"
-    rate = f"{percent(table.rate, signed=False)} {each(unit, language)}"
+    rate = said["per"].format(rate=percent(table.rate, signed=False), each=each(unit, language))
     doubling = duration(table.doubling, unit, language)
     grown = said["grows" if table.rate > 0 else "dies"]
     turned = said["spins" if table.spins else "not"]
@@ -187,7 +189,7 @@ def _above(figure: go.Figure, panel: _Panel, times: Array, colors: Palette) -> N
     """Shades what lies above the level, up to the curve."""
     finer, values = _fine(panel, times)
     for start, stop in _stretches(values > panel.level):
-        upper = np.minimum(values[start:stop], panel.window[1])
+        upper = np.minimum(values[start:stop], panel.edge)
         figure.add_trace(
             go.Scatter(
                 x=np.concatenate([finer[start:stop], finer[start:stop][::-1]]),
@@ -235,8 +237,8 @@ def _beyond(
         text = f"{panel.said(value)} {mark}" if late else f"{mark} {panel.said(value)}"
         figure.add_annotation(
             text=text, x=x, y=math.copysign(panel.edge, value), row=panel.row, col=1,
-            xanchor="right" if late else "left", yanchor="middle", showarrow=False, name="beyond",
-            font={"size": TEXT_SMALL, "color": colors.ink},
+            xanchor="right" if late else "left", yanchor="bottom" if value > 0 else "top",
+            showarrow=False, name="beyond", font={"size": TEXT_SMALL, "color": colors.ink},
         )  # fmt: skip
 
 
@@ -257,19 +259,26 @@ def _break_even(
     text: str,
     colors: Palette,
 ) -> None:
-    """The line at gain 1, named on the side where the curve is farther from it."""
+    """The line at gain 1, named at an end where the curve does not run through its name."""
     figure.add_shape(
         type="line", x0=window[0], x1=window[1], y0=panel.level, y1=panel.level, row=panel.row,
         col=1, line={"color": colors.ink, "width": 1, "dash": "dash"}, name="break-even",
     )  # fmt: skip
-    parts = (times - window[0]) / (window[1] - window[0])
-    off = np.nan_to_num(np.abs(panel.values - panel.level), nan=math.inf)
-    first, last = (float(off[side].min(initial=math.inf)) for side in (parts < 0.5, parts > 0.5))
-    right = last >= first
+    finer, values = _fine(panel, times)
+    part = (finer - window[0]) / (window[1] - window[0])
+    height = _HIGH * (panel.window[1] - panel.window[0])
+
+    def crossed(right: bool, over: bool) -> bool:
+        low, high = (0.0, height) if over else (-height, 0.0)
+        near = values[part > 1 - _WIDE] if right else values[part < _WIDE]
+        return bool(np.any((near > panel.level + low) & (near < panel.level + high)))
+
+    places = [(True, True), (True, False), (False, True), (False, False)]
+    right, over = next((place for place in places if not crossed(*place)), places[0])
     figure.add_annotation(
         text=escape(text), x=window[1] if right else window[0], y=panel.level, row=panel.row, col=1,
-        xanchor="right" if right else "left", yanchor="bottom", showarrow=False, name="break-even",
-        font={"size": TEXT_SMALL, "color": colors.muted},
+        xanchor="right" if right else "left", yanchor="bottom" if over else "top", showarrow=False,
+        name="break-even", font={"size": TEXT_SMALL, "color": colors.muted},
     )  # fmt: skip
 
 
@@ -289,9 +298,10 @@ def _moment(
         line={"color": colors.muted, "width": 1, "dash": "dot"}, name="moment",
     )  # fmt: skip
     figure.add_annotation(
-        text=escape(text), x=x, y=panel.window[1], row=panel.row, col=1, showarrow=False,
-        xanchor="right" if late else "left", xshift=-4 if late else 4, yanchor="top",
-        name="moment", font={"size": TEXT_SMALL, "color": colors.ink},
+        text=folded(text, _ROOM, 2), x=x, y=panel.window[1], row=panel.row, col=1, showarrow=False,
+        xanchor="right" if late else "left", align="right" if late else "left",
+        xshift=-4 if late else 4, yanchor="top", name="moment", bgcolor=colors.paper,
+        font={"size": TEXT_SMALL, "color": colors.ink},
     )  # fmt: skip
     if math.isfinite(value) and abs(value) <= panel.edge:
         figure.add_trace(
