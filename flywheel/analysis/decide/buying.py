@@ -24,11 +24,11 @@ from flywheel.analysis.decide.identify import COLLINEAR, Identifiability, identi
 from flywheel.analysis.decide.learning import Number, WorthOfKnowing, worth_of_knowing
 from flywheel.analysis.decide.playing import based, input_labels
 from flywheel.analysis.decide.words import Array
-from flywheel.analysis.sensitivity.design import Distribution, LogUniform
 from flywheel.analysis.sensitivity.ranges import Range, ranges_of
 from flywheel.analysis.stamp import Stamp
 from flywheel.errors import UsageError
 from flywheel.solve.study import Study
+from flywheel.sweep.distributions import Distribution, LogUniform
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -288,7 +288,7 @@ def _errors(study: Study, asked: Iterable[str] | Mapping[str, float] | None) -> 
 
 def _germ(spread: Distribution, base: float) -> tuple[float, float]:
     """d x / d germ at the baseline, and the standard deviation of the germ (see ``Distribution``)."""
-    x = spread.quantile((np.arange(_STRATA) + 0.5) / _STRATA)
+    x = spread.ppf((np.arange(_STRATA) + 0.5) / _STRATA)
     logarithmic = isinstance(spread, LogUniform)
     slope = base if logarithmic and base else float(spread.slope(np.array([base]))[0])
     return slope, float(np.std(np.log(x) if logarithmic else x))

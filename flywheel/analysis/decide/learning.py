@@ -29,13 +29,13 @@ from flywheel.analysis.decide.playing import (
 )
 from flywheel.analysis.decide.policies_words import edge
 from flywheel.analysis.decide.words import Array, say
-from flywheel.analysis.sensitivity.design import Distribution, Normal
 from flywheel.analysis.sensitivity.outputs import Failures
 from flywheel.analysis.sensitivity.ranges import Range, ranges_of
 from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError
 from flywheel.expr import key
 from flywheel.solve.study import Study
+from flywheel.sweep.distributions import Distribution, Normal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ class Number:
         """What is believed now: ``410 ± 45`` or ``0.5 to 4``."""
         if isinstance(self.belief, Normal):
             return f"{edge(self.belief.mean, 10 * self.belief.sd)} ± {say(self.belief.sd)}"
-        low, high = (float(self.belief.quantile(np.array(u))) for u in (0.0, 1.0))
+        low, high = (float(self.belief.ppf(np.array(u))) for u in (0.0, 1.0))
         return f"{edge(low, high - low)} to {edge(high, high - low)}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from flywheel.analysis.decide.information import ENOUGH, Worth
 from flywheel.analysis.decide.policies_words import left_out
 from flywheel.analysis.decide.words import is_korean, say, subject
-from flywheel.analysis.sensitivity.design import Normal
+from flywheel.sweep.distributions import Normal
 
 if TYPE_CHECKING:
     from flywheel.analysis.decide.learning import Number, WorthOfKnowing

@@ -15,13 +15,14 @@ import numpy as np
 
 from flywheel.analysis.decide.words import Array
 from flywheel.analysis.levers.pulling import Bench, bench, levers_of
-from flywheel.analysis.sensitivity.design import Distribution, sobol_points, to_inputs
+from flywheel.analysis.sensitivity.design import sobol_points, to_inputs
 from flywheel.analysis.sensitivity.outputs import Failures, failures
 from flywheel.analysis.sensitivity.ranges import Range
 from flywheel.errors import UsageError
 from flywheel.expr import key
 from flywheel.model import Lever
 from flywheel.solve.study import Study
+from flywheel.sweep.distributions import Distribution
 
 NOTHING = "nothing"
 """The name of the policy that pulls no lever; it is always played beside the others."""

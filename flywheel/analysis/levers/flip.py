@@ -160,7 +160,7 @@ def flips(
         study.model, names, ranges, {stock: study.base(stock) for stock in study.model.stocks}
     )
     params = tuple(found)
-    ends = np.array([[d.quantile(np.array(u)) for u in (0.0, 1.0)] for d in found.values()])
+    ends = np.array([[d.ppf(np.array(u)) for u in (0.0, 1.0)] for d in found.values()])
     nominal = np.array([study.base(name) for name in params])
     low, high = np.minimum(ends[:, 0], nominal), np.maximum(ends[:, 1], nominal)
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from flywheel.analysis.sensitivity import chaos, methods, morris
-from flywheel.analysis.sensitivity.design import Array, Distribution, radial
+from flywheel.analysis.sensitivity.design import Array, radial
 from flywheel.analysis.sensitivity.methods import Found, Work
 from flywheel.analysis.sensitivity.ranges import Range, ranges_of
 from flywheel.analysis.sensitivity.table import Method, OverTime, Sensitivity
 from flywheel.analysis.stamp import stamp_of_study
 from flywheel.errors import UsageError, nearest
+from flywheel.sweep.distributions import Distribution
 
 if TYPE_CHECKING:
     from flywheel.solve.study import Study

@@ -1,4 +1,4 @@
-"""Where to look: distributions of uncertain numbers, and designs of points to run.
+"""Where to look: designs of points to run, for each way of saying what moves an outcome.
 
 A design is made in the unit cube, one coordinate an input, and moved to the inputs' own units by their
 quantile functions, so that every method below works with any distribution. Points of a scrambled Sobol'
@@ -8,159 +8,25 @@ for before. Every seed is a seed, 0 too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flywheel.errors import UsageError
+from flywheel.sweep.distributions import Distribution
+from flywheel.sweep.points import sobol
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
-
-_EDGE = 2.0**-53
-"""Quantiles of unbounded distributions stay this far from 0 and 1."""
-
-
-class Distribution(Protocol):
-    """What an uncertain number may be."""
-
-    def quantile(self, u: Array) -> Array:
-        """The value below which the part ``u`` of the probability lies; any shape."""
-
-    def slope(self, x: Array) -> Array:
-        """d x / d germ at the values ``x``; the germ is log x for ``LogUniform``, else x itself."""
-
-    @property
-    def poincare(self) -> float:
-        """A constant C of the Poincaré inequality Var g <= C E[g'^2] over the germ."""
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Equally likely everywhere between ``low`` and ``high``."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _ordered(self.low, self.high)
-
-    def quantile(self, u: Array) -> Array:
-        return self.low + u * (self.high - self.low)
-
-    def slope(self, x: Array) -> Array:
-        return np.ones_like(x)
-
-    @property
-    def poincare(self) -> float:
-        return ((self.high - self.low) / math.pi) ** 2
-
-
-@dataclass(frozen=True)
-class LogUniform:
-    """The logarithm is uniform: each doubling between ``low`` and ``high`` is equally likely."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _ordered(self.low, self.high)
-        if self.low <= 0:
-            raise UsageError(f"a log-uniform range must be positive, not from {self.low:g}")
-
-    def quantile(self, u: Array) -> Array:
-        return self.low * np.exp(u * math.log(self.high / self.low))
-
-    def slope(self, x: Array) -> Array:
-        return np.array(x, dtype=float)
-
-    @property
-    def poincare(self) -> float:
-        return (math.log(self.high / self.low) / math.pi) ** 2
-
-
-@dataclass(frozen=True)
-class Normal:
-    """A normal distribution, cut off at ``low`` and ``high`` where they are given."""
-
-    mean: float
-    sd: float
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):
-            raise UsageError("a normal distribution needs a finite mean and a positive sd")
-        if not self.low < self.high:
-            raise UsageError(f"low must lie below high, not {self.low:g} and {self.high:g}")
-
-    @cached_property
-    def _cut(self) -> tuple[float, float]:
-        from scipy.special import ndtr
-
-        return tuple(float(ndtr((end - self.mean) / self.sd)) for end in (self.low, self.high))  # type: ignore[return-value]
-
-    def quantile(self, u: Array) -> Array:
-        from scipy.special import ndtri
-
-        below, above = self._cut
-        inside = np.clip(below + u * (above - below), _EDGE, 1 - _EDGE)
-        drawn: Array = self.mean + self.sd * ndtri(inside)
-        return np.clip(drawn, self.low, self.high)
-
-    def slope(self, x: Array) -> Array:
-        return np.ones_like(x)
-
-    @property
-    def poincare(self) -> float:
-        return (
-            self.sd**2
-        )  # cutting a normal off to an interval only makes it smaller (Bakry & Émery)
-
-
-@dataclass(frozen=True)
-class Triangular:
-    """Most likely at ``mode``, falling in straight lines to ``low`` and ``high``."""
-
-    low: float
-    mode: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _ordered(self.low, self.high)
-        if not self.low <= self.mode <= self.high:
-            raise UsageError(f"the mode {self.mode:g} lies outside {self.low:g} .. {self.high:g}")
-
-    def quantile(self, u: Array) -> Array:
-        width, left = self.high - self.low, self.mode - self.low
-        rising = self.low + np.sqrt(u * width * left)
-        falling = self.high - np.sqrt((1 - u) * width * (width - left))
-        return np.where(u * width < left, rising, falling)
-
-    def slope(self, x: Array) -> Array:
-        return np.ones_like(x)
-
-    @property
-    def poincare(self) -> float:
-        # Payne and Weinberger's bound for log-concave densities: no better than the uniform one.
-        return ((self.high - self.low) / math.pi) ** 2
-
-
-def _ordered(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UsageError(f"a range must go up between two finite numbers, not {low:g} .. {high:g}")
 
 
 def to_inputs(unit: Array, distributions: Sequence[Distribution]) -> Array:
     """Points of the unit cube (..., d) in the inputs' own units, by their quantile functions."""
     if unit.shape[-1] != len(distributions):
         raise UsageError(f"{unit.shape[-1]} coordinates for {len(distributions)} distributions")
-    return np.stack([d.quantile(unit[..., j]) for j, d in enumerate(distributions)], axis=-1)
+    return np.stack([d.ppf(unit[..., j]) for j, d in enumerate(distributions)], axis=-1)
 
 
 def sobol_points(start: int, stop: int, d: int, seed: int = 0) -> Array:
@@ -168,16 +34,8 @@ def sobol_points(start: int, stop: int, d: int, seed: int = 0) -> Array:
 
     The scramble is Matoušek's (linear matrix and digital shift), as scipy draws it from ``seed``.
     """
-    from scipy.stats import qmc
-
     _counts(d, stop - start)
-    sequence: Any = qmc.Sobol(d, scramble=True, seed=seed)
-    if start:
-        sequence.fast_forward(start)
-        return np.asarray(sequence.random(stop - start), dtype=float)
-    # scipy warns of counts that are no power of 2 at the start of a sequence; parts say nothing.
-    size = 1 << (stop - 1).bit_length()
-    return np.asarray(sequence.random(size)[:stop], dtype=float)
+    return sobol(start, stop - start, d, seed)
 
 
 def latin_hypercube(n: int, d: int, seed: int = 0) -> Array:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flywheel.analysis.sensitivity.design import Array, Distribution
+from flywheel.analysis.sensitivity.design import Array
 from flywheel.analysis.sensitivity.outputs import columns, quantile_of, sound, varies
 from flywheel.errors import UsageError
+from flywheel.sweep.distributions import Distribution
 
 
 @dataclass(frozen=True, eq=False)

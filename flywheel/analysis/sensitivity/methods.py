@@ -17,7 +17,6 @@ import numpy as np
 from flywheel.analysis.sensitivity import chaos, dgsm, given_data, morris, screening, shapley, sobol
 from flywheel.analysis.sensitivity.design import (
     Array,
-    Distribution,
     latin_hypercube,
     radial,
     saltelli,
@@ -28,6 +27,7 @@ from flywheel.analysis.sensitivity.outputs import Failures, Tail, failures, soun
 from flywheel.analysis.sensitivity.outputs import tail as tail_of
 from flywheel.analysis.sensitivity.table import Method
 from flywheel.errors import UsageError
+from flywheel.sweep.distributions import Distribution
 
 if TYPE_CHECKING:
     from flywheel.solve.members import Members

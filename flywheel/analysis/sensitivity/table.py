@@ -10,10 +10,11 @@ import numpy as np
 
 from flywheel.analysis.sensitivity import sobol
 from flywheel.analysis.sensitivity.chaos import Verdict, verdict
-from flywheel.analysis.sensitivity.design import Array, Distribution
+from flywheel.analysis.sensitivity.design import Array
 from flywheel.analysis.sensitivity.outputs import Failures, Tail
 from flywheel.analysis.stamp import Stamp
 from flywheel.errors import UsageError, unknown_name
+from flywheel.sweep.distributions import Distribution
 
 if TYPE_CHECKING:
     import pandas as pd

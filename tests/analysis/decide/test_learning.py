@@ -9,9 +9,9 @@ import flywheel as fw
 from flywheel.analysis.decide.buying import data_to_buy
 from flywheel.analysis.decide.learning import beliefs_of, worth_of_knowing
 from flywheel.analysis.sensitivity.apportion import sensitivity
-from flywheel.analysis.sensitivity.design import Normal, Uniform
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.solve.study import Study
+from flywheel.sweep.distributions import Normal, Uniform
 
 # Acting brings -0.3 + z1 + 0.5 z2 + 0.2 z3; noise adds the same to both.
 BET = """model bet

@@ -9,10 +9,10 @@ import pytest
 
 import flywheel as fw
 from flywheel.analysis.sensitivity.apportion import sensitivity
-from flywheel.analysis.sensitivity.design import LogUniform, Normal, Uniform
 from flywheel.analysis.sensitivity.ranges import ranges_of
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.solve.study import Study
+from flywheel.sweep.distributions import LogUniform, Normal, Uniform
 
 BASS = """model bass "Adoption"
 time 0 to 20 [year] step 1/16 save 1/2

@@ -8,10 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flywheel.analysis.sensitivity.design import (
-    LogUniform,
-    Normal,
-    Triangular,
-    Uniform,
     latin_hypercube,
     radial,
     saltelli,
@@ -21,6 +17,7 @@ from flywheel.analysis.sensitivity.design import (
 )
 from flywheel.analysis.sensitivity.outputs import failures, ranks, sound, tail
 from flywheel.errors import UsageError
+from flywheel.sweep.distributions import LogUniform, Normal, Triangular, Uniform
 
 
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(1, 5), st.integers(0, 3))
@@ -69,18 +66,18 @@ def test_a_step_moves_one_input_by_a_good_part_of_its_range(steps: object) -> No
 
 def test_quantiles_have_the_moments_of_their_distribution() -> None:
     u = (np.arange(100_000) + 0.5) / 100_000
-    assert Uniform(2, 6).quantile(u).mean() == pytest.approx(4, abs=1e-6)
-    assert LogUniform(1, 100).quantile(np.array([0, 0.5, 1])) == pytest.approx([1, 10, 100])
-    normal = Normal(3, 2).quantile(u)
+    assert Uniform(2, 6).ppf(u).mean() == pytest.approx(4, abs=1e-6)
+    assert LogUniform(1, 100).ppf(np.array([0, 0.5, 1])) == pytest.approx([1, 10, 100])
+    normal = Normal(3, 2).ppf(u)
     assert (normal.mean(), normal.std()) == pytest.approx((3, 2), abs=1e-3)
-    cut = Normal(0, 1, low=0).quantile(u)
+    cut = Normal(0, 1, low=0).ppf(u)
     assert cut.min() >= 0
     assert cut.mean() == pytest.approx(np.sqrt(2 / np.pi), abs=1e-4)
-    triangle = Triangular(0, 1, 4).quantile(u)
+    triangle = Triangular(0, 1, 4).ppf(u)
     assert triangle.mean() == pytest.approx(5 / 3, abs=1e-6)
     assert triangle.var() == pytest.approx((16 + 1 - 4) / 18, abs=1e-5)
-    assert Triangular(1, 1, 2).quantile(np.array([0.0, 0.75, 1.0])) == pytest.approx([1, 1.5, 2])
-    assert np.isfinite(Normal(0, 1).quantile(np.array([0.0, 1.0]))).all()
+    assert Triangular(1, 1, 2).ppf(np.array([0.0, 0.75, 1.0])) == pytest.approx([1, 1.5, 2])
+    assert np.isfinite(Normal(0, 1).ppf(np.array([0.0, 1.0]))).all()
     both = to_inputs(np.full((2, 2), 0.5), [Uniform(0, 2), LogUniform(1, 4)])
     np.testing.assert_allclose(both, [[1, 2], [1, 2]])
 

@@ -9,9 +9,6 @@ from scipy.special import ndtri
 
 from flywheel.analysis.sensitivity import dgsm, given_data, morris, screening, shapley
 from flywheel.analysis.sensitivity.design import (
-    LogUniform,
-    Normal,
-    Uniform,
     latin_hypercube,
     radial,
     sobol_points,
@@ -19,6 +16,7 @@ from flywheel.analysis.sensitivity.design import (
     trajectories,
 )
 from flywheel.errors import UsageError
+from flywheel.sweep.distributions import LogUniform, Normal, Uniform
 from tests.analysis.sensitivity.functions import (
     ISHIGAMI_NU,
     ISHIGAMI_S1,
