@@ -46,12 +46,16 @@ def run_fixed(
     seed: int,
     seconds: float | None,
     prefer: str | None,
+    member: int = 0,
 ) -> tuple[NDArray[np.float64], Status, str]:
-    """Values (saves, columns), how it ended, and the engine that computed it."""
+    """Values (saves, columns), how it ended, and the engine that computed it.
+
+    ``member`` keys the noise.
+    """
     engine = plan.engine(method, prefer)
     name = engine.name
     deadline = None if seconds is None else monotonic() + seconds
-    found = engine.run(inputs[np.newaxis], grid, seed=seed, deadline=deadline)
+    found = engine.run(inputs[np.newaxis], grid, seed=seed, first_member=member, deadline=deadline)
     values = found.values[0]
     sound = np.isfinite(values)
     if sound.all():
@@ -63,7 +67,7 @@ def run_fixed(
     if not bad.any():
         return values, OK, name
     row = int(bad.argmax())
-    status = from_fault(_Replay(plan, grid, inputs, values, method, seed).fault(row))
+    status = from_fault(_Replay(plan, grid, inputs, values, method, seed, member).fault(row))
     assert status.time is not None
     values = np.array(values)
     values[grid.times > status.time + 1e-9 * grid.step] = math.nan
@@ -87,6 +91,7 @@ class _Replay:
         values: NDArray[np.float64],
         method: str,
         seed: int,
+        member: int,
     ) -> None:
         self.plan = plan
         self.grid = grid
@@ -94,6 +99,7 @@ class _Replay:
         self.values = values
         self.method = method
         self.seed = seed
+        self.member = member
 
     def fault(self, row: int) -> Fault:
         """What made row ``row`` of the saved values the first that is not finite."""
@@ -113,7 +119,7 @@ class _Replay:
         first = max(row - 1, 0) * grid.save_every
         last = row * grid.save_every
         step, model_step = grid.step, plan.system.time.step
-        noise = draws(plan.system.noises, self.seed, 0, last, step, model_step)
+        noise = draws(plan.system.noises, self.seed, self.member, last, step, model_step)
         places = [plan.position[s.name] for s in plan.system.stocks]
         y = [float(self.values[max(row - 1, 0), place]) for place in places]
         own = [s.name not in plan.foreign for s in plan.system.stocks]
