@@ -1,8 +1,8 @@
 """Members that have no sound run: which, what broke first, when, and why. A failure is data, a row.
 
-A member fails when a state of the model, a saved variable, or a variable of the model that an outcome
-reads is no finite number at a saved time. What only an outcome asks for may break alone; the outcome
-then has no value, and the run is sound.
+A member fails when a saved variable, a variable that an outcome reads, or a stock on which one of these
+depends is no finite number at a saved time. (What nothing asked for depends on is not computed.) What
+only an outcome asks for may break alone; the outcome then has no value, and the run is sound.
 """
 
 from __future__ import annotations
@@ -114,10 +114,8 @@ def _sentence(variable: str, time: float) -> str:
 
 
 def watched(plan: Plan, columns: Sequence[str]) -> NDArray[np.bool_]:
-    """Which columns of a plan must be finite: the model's states, and of ``columns`` those that are no
-    outcome's own."""
-    states = {s.name for s in plan.system.stocks} | {p.name for p in plan.system.pipelines}
-    wanted = states | set(columns)
+    """Which columns of a plan must be finite: of ``columns`` those that are no outcome's own."""
+    wanted = set(columns)
     named = np.array([name in wanted for name in plan.columns], dtype=bool)
     found: NDArray[np.bool_] = named & plan.judged
     return found

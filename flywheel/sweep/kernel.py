@@ -25,6 +25,7 @@ class MemberKernel:
     """Runs rows of inputs on a grid; the same member has the same bytes in any company.
 
     Machine code where there is a compiler, else the reference (slow, equal but for rounding).
+    ``states`` are the stocks on which the columns depend; others are not computed.
     """
 
     def __init__(
@@ -41,16 +42,16 @@ class MemberKernel:
         self.grid = grid
         self.seed = seed
         self.name = "llvm" if has_compiler() else "reference"
-        self._states = [s.name for s in system.stocks]
+        program = lower(system, self.columns)
+        self.states: tuple[str, ...] = program.states
         self._slow: ReferenceEngine | None = None
         if self.name == "reference":
-            wanted = tuple(dict.fromkeys([*self.columns, *self._states]))
+            wanted = tuple(dict.fromkeys([*self.columns, *self.states]))
             self._slow = ReferenceEngine(system, wanted, method)
             self._wanted = wanted
             return
         from flywheel.kernel.llvm import compile_fixed
 
-        program = lower(system, self.columns)
         self._kernel = compile_fixed(program, method, lanes)
         by_name = {series.name: series for series in system.series}
         self._given: dict[str, Any] = {
@@ -95,7 +96,7 @@ class MemberKernel:
             for row, m in zip(inputs, members, strict=True)
         ]
         every = np.concatenate(parts)
-        states = every[:, :, [self._wanted.index(name) for name in self._states]]
+        states = every[:, :, [self._wanted.index(name) for name in self.states]]
         broken: NDArray[np.bool_] = np.logical_not(np.isfinite(states).all(axis=(1, 2)))
         values = every[:, :, : len(self.columns)]
         if out is None:

@@ -203,7 +203,8 @@ def _ranked(
     right = np.where(bins == last, moments.high, edges.low + bins * edges.width)
     with np.errstate(invalid="ignore"):
         left, right = np.maximum(left, moments.low), np.minimum(right, moments.high)
-        found: Array = left + (right - left) * ((rank - first + 0.5) / inside)
+        inner = left + (right - left) * ((rank - first + 0.5) / inside)
+        found: Array = np.clip(inner, moments.low, moments.high)
     return found
 
 

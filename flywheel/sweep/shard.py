@@ -130,7 +130,7 @@ class _Ready:
                 self._full = MemberKernel(
                     self.plan.system, self.plan.columns, plan.method, self.grid, plan.seed
                 )
-        seen = watched(self.plan, self.columns)
+        seen = watched(self.plan, [*self.columns, *self.kernel.states])
         return FailureFinder(self.plan, self.grid, plan.method, plan.seed, self._full, seen)
 
     def buffer(self, members: int) -> Array:
