@@ -72,6 +72,11 @@ class Design(ABC):
         self._there(first, count)
         return np.ascontiguousarray(self._rows(first, count), dtype=np.float64)
 
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """The scenarios that occur, each once, by first use; empty for the model as it is."""
+        return ("",)
+
     def labels(self, first: int, count: int) -> tuple[str, ...]:
         """The scenario of each of these runs; empty for the model as it is."""
         self._there(first, count)

@@ -41,11 +41,11 @@ class Crossed(Design, word="crossed"):
     """Every run of a design in each scenario: all of the first scenario, then all of the next."""
 
     design: Design
-    scenarios: tuple[str, ...]
+    each: tuple[str, ...]
 
     @property
     def count(self) -> int:
-        return len(self.scenarios) * self.design.count
+        return len(self.each) * self.design.count
 
     def _rows(self, first: int, count: int) -> Array:
         parts, size = [np.empty((0, len(self.names)))], self.design.count
@@ -56,22 +56,26 @@ class Crossed(Design, word="crossed"):
             first, count = first + length, count - length
         return np.concatenate(parts)
 
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        return self.each
+
     def labels(self, first: int, count: int) -> tuple[str, ...]:
         self._there(first, count)
         size = self.design.count
-        return tuple(self.scenarios[n // size] for n in range(first, first + count))
+        return tuple(self.each[n // size] for n in range(first, first + count))
 
     def _data(self) -> dict[str, Any]:
-        return {"design": self.design.as_dict(), "scenarios": list(self.scenarios)}
+        return {"design": self.design.as_dict(), "scenarios": list(self.each)}
 
     @staticmethod
     def _read(data: Mapping[str, Any]) -> Design:
         return crossed(Design.from_dict(data["design"]), data["scenarios"])
 
     def _respelled(self, names: tuple[str, ...], model: Model) -> Self:
-        declared = tuple(declared_scenario(model, label) for label in self.scenarios)
+        declared = tuple(declared_scenario(model, label) for label in self.each)
         distinct_scenarios(declared)
-        return replace(self, names=names, design=self.design.spelled(model), scenarios=declared)
+        return replace(self, names=names, design=self.design.spelled(model), each=declared)
 
 
 def crossed(design: Design, scenarios: Sequence[str | None]) -> Design:
@@ -86,7 +90,7 @@ def crossed(design: Design, scenarios: Sequence[str | None]) -> Design:
     if not labels:
         raise UsageError("a design is crossed with at least one scenario; none is given")
     distinct_scenarios(labels)
-    if isinstance(design, Crossed) or (isinstance(design, Listed) and design.scenarios):
+    if isinstance(design, Crossed) or (isinstance(design, Listed) and design.own):
         raise UsageError("this design has scenarios already")
     refuse_many(
         len(labels) * design.count, f"{design.count:,} runs in each of {len(labels)} scenarios"

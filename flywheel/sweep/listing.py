@@ -45,6 +45,7 @@ def _table(
     separator = max(",;\t", key=first.count)
     names = _header(name, first, separator)
     place = next((n for n, column in enumerate(names) if key(column) == SCENARIO), None)
+    inputs = tuple(column for n, column in enumerate(names) if n != place)
     numbers, scenarios = array("d"), []
     for line, cells in _rows(name, rest, separator):
         if len(cells) != len(names):
@@ -52,14 +53,13 @@ def _table(
                 f"{name} line {line} has {len(cells)} value{'s' if len(cells) != 1 else ''}; the header "
                 f"names {len(names)} columns"
             )
-        if len(numbers) >= most * len(names):
+        if len(numbers) >= most * len(inputs):
             raise UsageError(f"{name} has more than {most:,} rows, the most that a design may have")
         for n, cell in enumerate(cells):
             if n == place:
                 scenarios.append(cell.strip())
             else:
                 numbers.append(_number(name, line, names[n], cell))
-    inputs = tuple(column for n, column in enumerate(names) if n != place)
     if not numbers:
         raise UsageError(f"{name} has a header and no rows: a design needs at least one run")
     rows = np.frombuffer(numbers, dtype=np.float64).reshape(-1, len(inputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,10 +25,10 @@ from flywheel.sweep.base import (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Listed(Design, word="list"):
-    """Runs one by one: ``table`` (M, k), and the scenario of each unless ``scenarios`` is empty."""
+    """Runs one by one: ``table`` (M, k), and the scenario of each unless ``own`` is empty."""
 
     table: Array
-    scenarios: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -36,12 +37,16 @@ class Listed(Design, word="list"):
     def _rows(self, first: int, count: int) -> Array:
         return self.table[first : first + count].copy()
 
+    @cached_property
+    def scenarios(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.own)) or ("",)
+
     def labels(self, first: int, count: int) -> tuple[str, ...]:
         self._there(first, count)
-        return self.scenarios[first : first + count] if self.scenarios else ("",) * count
+        return self.own[first : first + count] if self.own else ("",) * count
 
     def _data(self) -> dict[str, Any]:
-        labelled = {"scenarios": list(self.scenarios)} if self.scenarios else {}
+        labelled = {"scenarios": list(self.own)} if self.own else {}
         return {"rows": self.table.tolist(), **labelled}
 
     @staticmethod
@@ -49,8 +54,8 @@ class Listed(Design, word="list"):
         return listed(data["names"], data["rows"], data.get("scenarios"))
 
     def _respelled(self, names: tuple[str, ...], model: Model) -> Self:
-        declared = {label: declared_scenario(model, label) for label in set(self.scenarios)}
-        return replace(self, names=names, scenarios=tuple(declared[s] for s in self.scenarios))
+        declared = {label: declared_scenario(model, label) for label in set(self.own)}
+        return replace(self, names=names, own=tuple(declared[s] for s in self.own))
 
     def __repr__(self) -> str:
         return f"Listed({self.count:,} runs of {', '.join(self.names)})"

@@ -22,7 +22,7 @@ Words = NDArray[np.uint64]
 LARGEST_SEED = 2**64 - 1
 _SOBOL_BITS = 30  # of every coordinate; as many as scipy's sequence has by default
 _SOBOL_INPUTS = 21201  # as many direction numbers as Joe and Kuo published
-_ROUNDS = 8
+_ROUNDS = 12  # with fewer, the orders of a handful of slices are not nearly equally likely
 
 # The second word of Philox' key says what the numbers are for. Noise of runs has keys of the same kind
 # but keeps the member's number in the counter's top word; here it is a number that no member has.
@@ -54,8 +54,9 @@ def sobol(first: int, count: int, d: int, seed: int = 0) -> Array:
         )
     if not count:
         return np.empty((0, d))
-    bits = max((first + count - 1).bit_length(), 1)
-    origin, directions = _directions(d, seed, bits)
+    bits = (first + count - 1).bit_length()
+    # In steps of four bits, so that points here and there share what is read off the sequence.
+    origin, directions = _directions(d, seed, min(max(bits + -bits % 4, 12), _SOBOL_BITS))
     number = np.arange(first, first + count, dtype=np.uint64)
     gray = number ^ (number >> np.uint64(1))
     point = np.repeat(origin[np.newaxis], count, axis=0)
@@ -135,14 +136,18 @@ def _words(seed: int, purpose: int, start: int, count: int) -> Words:
 
 def _permuted(number: Words, total: int, d: int, seed: int) -> Words:
     """Where a permutation of ``total`` of its own for each coordinate takes ``number``: (count, d)."""
-    keys = _words(seed, _SHUFFLE, 0, _ROUNDS * d).reshape(_ROUNDS, d)
+    words = _words(seed, _SHUFFLE, 0, (_ROUNDS + 1) * d).reshape(_ROUNDS + 1, d)
+    keys, turns = words[:-1], words[-1]
     bits = max((total - 1).bit_length(), 1)
     place = _feistel(np.repeat(number[:, np.newaxis], d, axis=1), keys, bits)
     while True:
         row, column = np.nonzero(place >= total)
         if not len(row):
-            return place
+            break
         place[row, column] = _feistel(place[row, column], keys[:, column], bits)
+    # Turned by a number of its own, every slice is as likely as any other for every point.
+    turned: Words = (place + turns % np.uint64(total)) % np.uint64(total)
+    return turned
 
 
 def _feistel(x: Words, keys: Words, bits: int) -> Words:
