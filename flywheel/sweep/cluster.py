@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _AHEAD = 3
 """Shards in hand for each thread of the cluster, so that no worker waits for the scheduler."""
-_REACHED_WITHIN = 10
+_REACHED_WITHIN = 5
 """Seconds to wait for the scheduler to answer."""
 
 
-def run_on_cluster(tasks: Iterable[int], job: Job, address: str) -> Iterator[Event]:
+def run_on_cluster(tasks: Iterable[int], job: Job, address: str) -> Generator[Event, None, None]:
     """As ``executor.run``, on the workers of a scheduler, which need this package too.
 
     Raises UsageError where Dask is not installed or the scheduler does not answer.
@@ -38,7 +38,7 @@ def run_on_cluster(tasks: Iterable[int], job: Job, address: str) -> Iterator[Eve
     return _events(tasks, job, client)
 
 
-def _events(tasks: Iterable[int], job: Job, client: Any) -> Iterator[Event]:
+def _events(tasks: Iterable[int], job: Job, client: Any) -> Generator[Event, None, None]:
     import json
 
     import distributed
@@ -49,7 +49,7 @@ def _events(tasks: Iterable[int], job: Job, client: Any) -> Iterator[Event]:
     settings = json.dumps(dict(job.settings))
     tries: dict[int, int] = {}
     running: dict[Any, int] = {}
-    done = distributed.as_completed()
+    done = distributed.as_completed(loop=client.loop)
 
     def start(task: int) -> None:
         # `pure=False`: a shard that is tried again must not be answered from the failed try.

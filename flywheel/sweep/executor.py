@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ def cores() -> int:
 
 def run(
     tasks: Iterable[int], job: Job, *, workers: int | None = None, kind: str = "threads"
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Computes shards and yields them as they finish, in any order.
 
     Parameters
@@ -61,9 +61,7 @@ def run(
     reported as Poisoned. A caller's mistake (FlywheelError) ends everything. Closing the iterator, or
     an exception such as KeyboardInterrupt in it, stops what runs and leaves no process behind.
     """
-    count = cores() if workers is None else workers
-    if type(count) is not int or count < 1:
-        raise UsageError(f"workers must be a whole number of at least 1, not {workers!r}")
+    count = checked(workers, kind)
     if kind == "threads":
         return _local(tasks, job, count, lambda: None)
     if kind == "processes":
@@ -71,19 +69,27 @@ def run(
 
         pool = Workers(job)
         return _local(tasks, pool, count, pool.close)
-    if "://" in kind:
-        from flywheel.sweep.cluster import run_on_cluster
+    from flywheel.sweep.cluster import run_on_cluster
 
-        return run_on_cluster(tasks, job, kind)
-    raise UsageError(
-        f"executor must be threads, processes or the address of a Dask scheduler such as "
-        f"tcp://localhost:8786, not {kind!r}"
-    )
+    return run_on_cluster(tasks, job, kind)
+
+
+def checked(workers: int | None, kind: str) -> int:
+    """How many workers; raises UsageError for senseless numbers and kinds."""
+    count = cores() if workers is None else workers
+    if type(count) is not int or count < 1:
+        raise UsageError(f"workers must be a whole number of at least 1, not {workers!r}")
+    if kind not in ("threads", "processes") and "://" not in kind:
+        raise UsageError(
+            f"executor must be threads, processes or the address of a Dask scheduler such as "
+            f"tcp://localhost:8786, not {kind!r}"
+        )
+    return count
 
 
 def _local(
     tasks: Iterable[int], work: Callable[[int], Piece], workers: int, close: Callable[[], None]
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Threads that work themselves, or that each wait for a process."""
     waiting = deque(tasks)
     tries: dict[int, int] = {}

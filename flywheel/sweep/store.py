@@ -89,13 +89,15 @@ class Store:
             )
         return found
 
-    def create(self, plan: Mapping[str, Any], plan_hash: str, versions: Mapping[str, str]) -> None:
+    def create(
+        self, plan: Mapping[str, Any], plan_sha256: str, versions: Mapping[str, str]
+    ) -> None:
         """Writes the manifest of a new sweep; inside ``writing``."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = {
             "format": FORMAT,
             "created": created,
-            "plan_hash": plan_hash,
+            "plan_sha256": plan_sha256,
             "versions": dict(versions),
             "plan": dict(plan),
         }

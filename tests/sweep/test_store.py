@@ -56,7 +56,7 @@ def everything(folder: Path) -> dict[str, str]:
 def test_the_manifest_comes_back(store: Store) -> None:
     found = store.manifest()
     assert found["plan"] == PLAN
-    assert found["plan_hash"] == HASH
+    assert found["plan_sha256"] == HASH
     assert found["versions"] == {"flywheel": "1"}
     assert found["created"].endswith("+00:00")
 
@@ -185,9 +185,9 @@ def test_half_written_files_are_swept_up(store: Store) -> None:
 
 
 def test_two_writers_exclude_each_other(store: Store) -> None:
-    with store.writing():
-        with pytest.raises(BusyError, match=f"is being written by process {os.getpid()}"):
-            Store(store.folder).writing().__enter__()
+    sentence = f"is being written by process {os.getpid()}"
+    with store.writing(), pytest.raises(BusyError, match=sentence):
+        Store(store.folder).writing().__enter__()
     with store.writing():
         pass
 
@@ -243,7 +243,7 @@ def test_of_many_successors_one_wins(tmp_path: Path) -> None:
 
 def test_a_writer_on_another_machine_is_not_pushed_aside(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text(json.dumps({"pid": 1, "host": "elsewhere", "start": "noon"}))
-    with pytest.raises(BusyError, match="process 1 on elsewhere, since noon, .* delete"):
+    with pytest.raises(BusyError, match=r"process 1 on elsewhere, since noon, .* delete"):
         Lock(tmp_path).__enter__()
 
 
