@@ -98,7 +98,7 @@ class Design(ABC):
             )
         try:
             return Design._made[data["kind"]]._read(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"this {data['kind']} design is damaged: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,7 +21,7 @@ from flywheel.sweep.base import (
     refuse_many,
     whole,
 )
-from flywheel.sweep.distributions import Constant, Distribution, Uniform, from_dict
+from flywheel.sweep.distributions import KINDS, Constant, Distribution, Uniform, from_dict
 
 Kind = Literal["sobol", "lhs", "random"]
 Uncertain = Distribution | tuple[float, float] | float
@@ -129,9 +130,11 @@ def _distribution(name: str, given: Any) -> Distribution:
         if len(given) != 2:
             raise UsageError(f"the range of {name} is (low, high), not {given!r}")
         return Uniform(as_number(name, given[0]), as_number(name, given[1]))
-    if hasattr(given, "ppf"):
-        own: Distribution = given
-        return own
+    if isinstance(given, tuple(KINDS.values())):
+        return given
+    if not isinstance(given, Real):  # one of another library would be lost on the way to a file
+        known = ", ".join(made.__name__ for made in KINDS.values())
+        raise UsageError(f"{name} needs a range, a number, or one of {known}, not {given!r}")
     return Constant(as_number(name, given))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import norm, spearmanr
 
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.language import parse
@@ -99,7 +99,7 @@ def test_any_cut_gives_the_same_bytes_and_scenarios(design: Design, data: st.Dat
     assert sum((design.labels(a, b - a) for a, b in ends), ()) == labels
 
 
-@pytest.mark.parametrize("chunk", [1, 64, 137, 1000, 4096])
+@pytest.mark.parametrize("chunk", [5, 64, 137, 1000, 4096])
 @pytest.mark.parametrize("kind", ["sobol", "lhs", "random"])
 def test_chunks_of_a_large_sample_are_its_bytes(kind: str, chunk: int) -> None:
     design = sample(MIXED, 10_000, kind, 5, PAIRS)
@@ -306,7 +306,8 @@ AB = {"a": (0, 1), "b": (0, 1), "c": (0, 1)}
         (lambda: sample(AB, 4, seed=-1), "seed"),
         (lambda: sample({"a": (2, 1)}, 4), "must go up"),
         (lambda: sample({"a": (1, 2, 3)}, 4), "the range of a is"),
-        (lambda: sample({"a": "1 to 2"}, 4), "a must be a number"),
+        (lambda: sample({"a": "1 to 2"}, 4), "a needs a range, a number, or one of Uniform"),
+        (lambda: sample({"a": norm(0, 1)}, 4), "a needs a range"),
         (lambda: sample(AB, 4, correlation={("a", "d"): 0.1}), "the sample has no input called"),
         (lambda: sample(AB, 4, correlation={("a", "a"): 0.1}), "with itself"),
         (lambda: sample(AB, 4, correlation={("a", "b"): 1}), "between -1 and 1, not 1"),
@@ -353,6 +354,7 @@ def damaged(design: Design, /, **changes: object) -> dict[str, object]:
         ({"kind": "grid", "format": 1}, "grid design is damaged"),
         (damaged(grid(a=[1]), names=["a", "b"]), "grid design is damaged"),
         (damaged(grid(a=[1]), values=[[None]]), "a must be a number"),
+        (damaged(sample(AB, 4), runs=10**400), "sample design is damaged"),
         (damaged(sample(AB, 4), runs=10**10), "10,000,000,000 runs"),
         (damaged(sample(AB, 4), distributions=[{"kind": "x"}] * 3), "no distribution 'x'"),
         (damaged(sample(AB, 4), correlation=[1]), "sample design is damaged"),
