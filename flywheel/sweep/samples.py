@@ -130,8 +130,9 @@ def _distribution(name: str, given: Any) -> Distribution:
         if len(given) != 2:
             raise UsageError(f"the range of {name} is (low, high), not {given!r}")
         return Uniform(as_number(name, given[0]), as_number(name, given[1]))
-    if isinstance(given, tuple(KINDS.values())):
-        return given
+    if type(given) in KINDS.values():
+        own: Distribution = given
+        return own
     if not isinstance(given, Real):  # one of another library would be lost on the way to a file
         known = ", ".join(made.__name__ for made in KINDS.values())
         raise UsageError(f"{name} needs a range, a number, or one of {known}, not {given!r}")
