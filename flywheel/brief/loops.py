@@ -23,7 +23,7 @@ def loops(result: LoopsThatMatter, korean: bool) -> Table:
     ]  # fmt: skip
     rows = [
         (
-            f"{loop.name} {loop.label}".strip(),
+            f"{loop.name} {loop.called(code(korean))}".strip(),
             loop.polarity,
             share(loop.share),
             share(loop.peak),
