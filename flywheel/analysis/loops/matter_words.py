@@ -72,8 +72,8 @@ def _first_ko(
 ) -> str:
     return (
         f"{result.stamp.model}: {since}부터 {span}{unit} 동안 고리 {result.found:,}개 가운데 변화를 "
-        f"가장 많이 만드는 것은 {_called(top, 'ko')}입니다. 작용하는 동안 평균 {top.share:.0%}, 가장 클 때 "
-        f"({top.peak_time:g}) {top.peak:.0%}를 차지합니다."
+        f"가장 많이 만드는 것은 {_called(top, 'ko')}입니다. 작용하는 동안 평균 {top.share:.0%}, "
+        f"가장 클 때({top.peak_time:g}) {top.peak:.0%}를 차지합니다."
     )
 
 
