@@ -179,7 +179,9 @@ def _lever(study: Study, text: str) -> str | Lever:
     from flywheel.analysis.levers.pulling import setting
 
     name, equals, value = text.partition("=")
-    if equals and name.strip():
+    if equals and not name.strip():
+        raise UsageError(f"LEVER is a name or PARAMETER=NUMBER, not {text!r}")
+    if equals:
         return setting(study, name.strip(), number(value, f"LEVER {name.strip()}="))
     known = {key(one): one for one in study.model.params}
     if key(text) in known and key(text) not in {key(one) for one in study.model.levers}:
