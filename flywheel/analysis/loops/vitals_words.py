@@ -30,8 +30,8 @@ def in_english(v: Vitals) -> str:
     gain = (
         f"its overall gain within {within} is {say(v.gain)} against a break-even of 1, so {spins}"
         if math.isfinite(v.gain) or v.gain > 0
-        else f"it swings (a round takes {_round(v, 'en')}), so a push comes back from both sides "
-        f"in turn and the overall gain has no value; judged by its growth within {within}, {spins}"
+        else f"a push comes back from both sides in turn{_round(v, 'en')}, so its overall gain has no "
+        f"value; judged by its growth within {within}, {spins}"
     )
     told = [
         f"At {at_time(v.at, unit)} the core of {stocks} behind {subject(v.stamp, 'en')} {state}; {gain}."
@@ -89,7 +89,7 @@ def in_korean(v: Vitals) -> str:
     gain = (
         f"{within} 안의 전체 이득은 {say(v.gain)}(손익분기 1)이므로 플라이휠은 {spin}."
         if math.isfinite(v.gain) or v.gain > 0
-        else f"그러면서 진동하므로(한 주기 {_round(v, 'ko')}) 전체 이득은 값이 없습니다. "
+        else f"민 힘이 양쪽에서 번갈아 돌아오므로{_round(v, 'ko')} 전체 이득은 값이 없습니다. "
         f"{within} 안의 성장률로 보면 플라이휠은 {spin}."
     )
     told = [
@@ -131,8 +131,11 @@ def in_korean(v: Vitals) -> str:
 
 
 def _round(v: Vitals, language: str) -> str:
-    """How long a swing takes."""
-    return lasting(2 * math.pi / v.swing, v.stamp.time_unit, language)
+    """How long a swing of the core takes, where it is the core itself that swings."""
+    if v.swing == 0:
+        return ""
+    time = lasting(2 * math.pi / v.swing, v.stamp.time_unit, language)
+    return f"(한 주기 {time})" if language == "ko" else f" (a round takes {time})"
 
 
 _KOREAN = {

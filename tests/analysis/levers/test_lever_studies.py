@@ -81,8 +81,8 @@ def test_a_lower_margin_dips_as_its_closed_form_says(study: Study) -> None:
     then = deepest / (USUAL * N0 * math.exp(two * expected))
     assert found.swing.depth_then[0] == pytest.approx(then, rel=1e-3)
     told = percent(float(found.swing.depth_then[0]))
-    assert f"by up to {told} of the usual level of the time" in found.explain()
-    assert f"그 시점 평소 수준의 {told}까지" in found.explain("ko")
+    assert f"falls short by {told} of the usual level of the time" in found.explain()
+    assert f"그 시점 평소 수준의 {told}만큼" in found.explain("ko")
     frame = found.frame["lower"]
     assert frame["depth_then"] == pytest.approx(then, rel=1e-3)
     assert frame["watched"] == "profit"

@@ -149,7 +149,7 @@ flow grow = 0.3 * big
     assert not swings.spins
     assert "(a round takes 6.28" in swings.explain()
     assert "-0.0%" not in swings.explain()
-    assert "진동" in swings.explain("ko")
+    assert "번갈아" in swings.explain("ko")
     assert vitals(study(text, "grow")).core == ("big",)
 
 
@@ -168,6 +168,18 @@ flow w = 0.3 * u - x
     assert vitals(asked, patience=3.4).spins
     assert not vitals(asked, patience=3.3).spins
     assert "overall gain has no value" in vitals(asked).explain()
+
+
+def test_pushes_that_come_back_turned_have_no_gain_though_the_core_grows() -> None:
+    """Ebay in 2016 grows by 2.5 % a year: a gain of 0 would say that nothing comes back."""
+    found = vitals(Study(fw.load("ebay"), "income_total", [17.0], since=2008), 2016.5)
+    assert found.rate > 0.02
+    assert found.swing == 0
+    assert math.isnan(found.gain)
+    assert "a push comes back from both sides in turn, so its overall gain has no value" in (
+        found.explain()
+    )
+    assert found.spins == (found.rate * 17 > 1)
 
 
 def test_a_time_without_a_calendar_is_called_one() -> None:
