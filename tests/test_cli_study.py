@@ -294,6 +294,7 @@ def test_what_was_left_out_for_want_of_room_is_said(
         (["leverage", "shop.fly", "--outcome", "full", "--horizon", "0.5"], "try another horizon"),
         (["leverage", "bare.fly"], "--outcome, such as guests"),
         (["leverage", "leverless.fly", "--show", "synergy"], "lever more = talk by 10% cost 1"),
+        (["leverage", "shop.fly", "--show", "data"], "such as  observe sales by"),
         (["leverage", "shop.fly", "--set", "tlk=1"], "Did you mean 'talk'"),
         (["leverage", "shop.fly", "--set", "talk=much"], "such as 0.1, 1/16 or 5%"),
         (["leverage", "shop.fly", "--scenario", "smal"], "Did you mean 'small'"),
@@ -420,7 +421,7 @@ def test_a_dip_of_a_parameter_takes_numbers_as_models_write_them(flywheel: Run) 
 
 
 def test_loops_of_an_outcome_say_why_measures_disagree_below_the_table(flywheel: Run) -> None:
-    said = flywheel("loops", "core_flywheel", "--outcome", "value")
+    said = flywheel("loops", "margin_opportunity", "--outcome", "value")
     assert said.code == 0
     lines = said.out.splitlines()
     table = next(n for n, line in enumerate(lines) if line.startswith("loop ") and "R/B" in line)

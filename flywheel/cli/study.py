@@ -106,6 +106,11 @@ def leverage(question: Question, views: Sequence[str]) -> int:
     for view in wanted:
         if view not in ("ranking", "dials", "ladder"):
             needs_levers(model, f"--show {view}")
+        if view == "data" and not model.observes:
+            raise UsageError(
+                f"--show data asks what measurements tell, and {model.name} observes nothing: write "
+                "lines such as  observe sales by reported_sales error 5%"
+            )
     ask: dict[str, Callable[[], Shown]] = {
         "ranking": study.leverage,
         "levers": study.misunderstood,
