@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -335,13 +335,36 @@ def _worth(one: Course, rate: float, until: float | None = None) -> Array:
     return np.where(sound, line.worth_at(np.array([end]))[:, 0], np.nan)
 
 
-def _cut(on: Bench, links: tuple[Link, ...], how: OpenLoop) -> Bench:
+def _open_worths(
+    on: Bench,
+    sets: Sequence[tuple[Link, ...]],
+    variable: str,
+    how: OpenLoop,
+    rate: float,
+    better: int,
+) -> list[Array]:
+    """V_open of every lever (L,) for each set of links per lever: ``sets`` holds L of them a time.
+
+    All in one opened model, in which each run cuts its own links.
+    """
     study = on.study
-    sources = {source for source, _ in links}
-    columns = {source: study.column(source) for source in sources}
+    union = tuple(dict.fromkeys(link for links in sets for link in links))
+    columns = {source: study.column(source) for source, _ in union}
     if how == "start":
         columns = {source: np.full_like(course, course[0]) for source, course in columns.items()}
-    return on.opened(opened(study.model, links, study.times, columns))
+    model, switches = opened(study.model, union, study.times, columns)
+    bench = on.opened(model)
+    count = len(on.levers)
+    cuts = np.array([[link in links for link in union] for links in sets], dtype=float)
+    pulls = np.tile(np.eye(count), (len(sets) // count, 1))
+    both = np.concatenate([np.zeros_like(pulls), pulls])
+    values = better * bench.run(both, switches, np.concatenate([cuts, cuts])).column(variable)
+    usual, pulled = values[: len(sets)], values[len(sets) :]
+    worth = [
+        _worth(course(study.times, usual[n : n + 1], pulled[n : n + 1], start, on.origin.end), rate)
+        for n, start in enumerate(np.tile(on.starts, len(sets) // count))
+    ]
+    return np.split(np.array([float(one[0]) for one in worth]), len(sets) // count)
 
 
 def _without_feedback(
@@ -351,17 +374,14 @@ def _without_feedback(
 
     Loops are opened again as each lever sees them, and what has another sign then is not known.
     """
-    model, end = on.origin.model, on.origin.end
+    model = on.origin.model
     signs = measured_signs(model, on.origin.scenario)
     links = feedback_links(model, [variable], signs)
-    cuts = {links: courses(_cut(on, links, how), variable, end, better)}
-    worth = np.array([_worth(one, rate)[0] for one in cuts[links]])
+    own = [returning_links(model, lever, signs) for lever in on.levers]
+    shared = [links] * len(own)
+    worth, others = _open_worths(on, [*shared, *own], variable, how, rate, better)
     reasons = [""] * len(worth)
-    for k, lever in enumerate(on.levers):
-        own = returning_links(model, lever, signs)
-        if own not in cuts:
-            cuts[own] = courses(_cut(on, own, how), variable, end, better)
-        other = float(_worth(cuts[own][k], rate)[0])
+    for k, other in enumerate(others):
         if not math.isfinite(worth[k] + other):
             reasons[k] = "a run with the loops opened failed"
         elif worth[k] * other < 0:

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from flywheel import structure
 from flywheel.analysis.loops.trajectory import trajectory
-from flywheel.expr import Name, names, substitute
-from flywheel.model import Aux, Data, DataPoint, Declaration, Flow, Lever, Model, Table
+from flywheel.expr import Binary, Name, names, substitute
+from flywheel.model import Aux, Data, DataPoint, Declaration, Flow, Lever, Model, Param, Table
 from flywheel.signs import Sign, times
 
 Link = tuple[str, str]
@@ -107,10 +107,14 @@ def _openers(
             ):
                 away.setdefault(link, []).append((source, target))
     cut = set(away)
+    ways = {
+        source: [(target, (_real(source), _real(target))) for target in targets]
+        for source, targets in forward.items()
+    }
     for link in sorted(away, key=lambda link: (link not in checks, rank[link[1]] - rank[link[0]])):
-        kept = _without(forward, cut - {link})
-        if all(structure.shortest_path(kept, end, start) is None for start, end in away[link]):
-            cut.discard(link)
+        cut.discard(link)
+        if any(_reaches(ways, cut, end, start) for start, end in away[link]):
+            cut.add(link)
     return tuple(link for link in away if link in cut)
 
 
@@ -204,11 +208,20 @@ def _distance(forward: structure.Graph, starts: Iterable[str]) -> dict[str, int]
     return found
 
 
-def _without(forward: structure.Graph, cut: Set[Link]) -> dict[str, list[str]]:
-    return {
-        source: [target for target in targets if (_real(source), _real(target)) not in cut]
-        for source, targets in forward.items()
-    }
+def _reaches(
+    ways: Mapping[str, Sequence[tuple[str, Link]]], cut: Set[Link], start: str, end: str
+) -> bool:
+    """Whether a way leads from start to end over links that are not cut."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        node = waiting.pop()
+        if node == end:
+            return True
+        for target, link in ways.get(node, ()):
+            if target not in seen and link not in cut:
+                seen.add(target)
+                waiting.append(target)
+    return False
 
 
 def opened(
@@ -216,25 +229,33 @@ def opened(
     links: Sequence[Link],
     moments: NDArray[np.float64],
     columns: Mapping[str, NDArray[np.float64]],
-) -> Model:
-    """The model with each link's target reading the given course of its source, (T,) over ``moments``.
+) -> tuple[Model, tuple[str, ...]]:
+    """The model with each link's target reading the given course of its source, (T,) over ``moments``;
+    and per link a parameter that is 1 where it is cut so and 0 where it is left as it was.
 
-    Between these the course is a straight line. Initial values are as they were.
+    Between the moments the course is a straight line. Initial values are as they were.
     """
-    sources = {source: _planned(source, model) for source, _ in links}
+    planned = {source: _free(f"{source}__planned", model) for source, _ in links}
+    switches = tuple(_free(f"{source}__{target}__cut", model) for source, target in links)
     by_target: dict[str, dict[str, str]] = {}
-    for source, target in links:
-        by_target.setdefault(target, {})[source] = sources[source]
+    added: list[Declaration] = []
+    for (source, target), switch in zip(links, switches, strict=True):
+        unit = getattr(model.variables[source], "unit", None)
+        read = f"{switch}_read"
+        away = Binary("-", Name(planned[source]), Name(source))
+        seen = Binary("+", Name(source), Binary("*", Name(switch), away))
+        added += [Param(name=switch, value=1.0), Aux(name=read, equation=seen, unit=unit)]
+        by_target.setdefault(target, {})[source] = read
 
     def change(declaration: Declaration) -> Declaration:
-        planned = by_target.get(declaration.name)
-        if planned is None:
+        reads = by_target.get(declaration.name)
+        if reads is None:
             return declaration
         if isinstance(declaration, Flow | Aux):
-            reads = {source: Name(name) for source, name in planned.items()}
-            return replace(declaration, equation=substitute(declaration.equation, reads))
+            named = {source: Name(name) for source, name in reads.items()}
+            return replace(declaration, equation=substitute(declaration.equation, named))
         if isinstance(declaration, Table):
-            return replace(declaration, input=planned[declaration.input])
+            return replace(declaration, input=reads[declaration.input])
         return declaration
 
     plans = [
@@ -246,14 +267,16 @@ def opened(
                 DataPoint(float(t), float(x)) for t, x in zip(moments, columns[source], strict=True)
             ),
         )
-        for source, name in sources.items()
+        for source, name in planned.items()
     ]
     # ``flat`` has modules unfolded: an equation inside one can be cut like any other.
-    return replace(model, declarations=(*map(change, model.flat), *plans))
+    changed = replace(model, declarations=(*map(change, model.flat), *plans, *added))
+    return changed, switches
 
 
-def _planned(source: str, model: Model) -> str:
-    name = f"{source}__planned".replace(".", "_")
+def _free(wanted: str, model: Model) -> str:
+    """A name that the model has not used."""
+    name = wanted.replace(".", "_")
     while name in model:
         name += "_"
     return name

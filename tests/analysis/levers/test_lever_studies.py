@@ -276,7 +276,9 @@ def test_opening_leaves_only_adjustments_and_the_run_as_it_was(name: str) -> Non
     links = feedback_links(model, [watched], measured_signs(model))
     assert links
     columns = {source: asked.column(source) for source, _ in links}
-    cut = opened(model, links, asked.times, columns)
+    cut, switches = opened(model, links, asked.times, columns)
+    left = Study(cut, outcome.name, overrides=dict.fromkeys(switches, 0.0))
+    assert np.asarray(left.value) == pytest.approx(np.asarray(asked.value), rel=1e-9)
     same = Study(cut, outcome.name)
     # Cut links read straight lines between saves, which costs up to a percent while much grows.
     assert np.asarray(same.value) == pytest.approx(np.asarray(asked.value), rel=1e-2)
