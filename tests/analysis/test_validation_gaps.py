@@ -1,4 +1,4 @@
-"""Closed forms and published numbers that cross several analyses, each to the tolerance of its digits."""
+"""Closed forms and published numbers across several analyses, to the tolerance of their digits."""
 
 from __future__ import annotations
 
