@@ -69,6 +69,14 @@ def links(model: Model, params: bool = False) -> tuple[Link, ...]:
     With ``params`` also the links from parameters. A flow that a stock both gains and loses has the
     sign ``?``. Names that the model does not have are left out (``checks`` reports them).
     """
+    # Kept with the model, which never changes: reading the signs takes a tenth of a second.
+    kept: dict[bool, tuple[Link, ...]] = vars(model).setdefault("_links", {})
+    if params not in kept:
+        kept[params] = _links(model, params)
+    return kept[params]
+
+
+def _links(model: Model, params: bool) -> tuple[Link, ...]:
     known = set(model.variables) | (set(model.params) if params else set())
     signs = Signs(model)
     found: list[Link] = []

@@ -60,7 +60,8 @@ def knowing(result: WorthOfKnowing, korean: bool) -> Table:
             (
                 one.label[korean], number(float(row["evppi"])),
                 between(number(float(row["low"])), number(float(row["high"])), korean),
-                share(float(row["variance_share"])), str(one.believed),
+                share(float(row["variance_share"])),
+                one.believed.replace(" to ", "~") if korean else one.believed,
                 _evidence(one.evidence, korean),
             )
         )  # fmt: skip

@@ -288,6 +288,8 @@ def dip(result: Dip, korean: bool) -> Table:
     measured = {
         ("course", "모양"): _SHAPES.get(result.shape, result.shape) if korean else result.shape,
         ("depth, of the usual level", "깊이(평소 대비)"): percent(float(one.depth[0])),
+        ("depth, of the level of that time", "깊이(그 시점 대비)"): percent(float(one.depth_then[0]))
+        if math.isfinite(one.depth_then[0]) else NOTHING,
         ("deepest after", "바닥까지"): after(one.trough),
         ("behind until", "뒤지는 기간"): after(one.t_flow),
         ("paid back after", "회수까지"): after(one.t_pay),

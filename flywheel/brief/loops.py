@@ -23,7 +23,7 @@ def loops(result: LoopsThatMatter, korean: bool) -> Table:
     ]  # fmt: skip
     rows = [
         (
-            f"{loop.name} {loop.label}".strip(),
+            f"{loop.name} {loop.called(code(korean))}".strip(),
             loop.polarity,
             share(loop.share),
             share(loop.peak),
@@ -82,7 +82,9 @@ def vitals(result: Vitals, korean: bool) -> Table:
 
     within = said(f"within {long(result.patience)}", f"{long(result.patience)} 안")
     each = said(f" a {unit}" if unit else "", f"({unit and long(1)}당)" if unit else "")
-    core = path(result.core) if len(result.core) > 6 else ", ".join(result.core)
+    model = getattr(result, "_context", {}).get("model")
+    stocks = [model[n].text(language)[0] if model and n in model else n for n in result.core]
+    core = path(stocks) if len(stocks) > 6 else ", ".join(stocks)
     rate = part(result.rate)
     rows = [
         (said("growth rate", "성장률"), f"{rate}{each}" if math.isfinite(result.rate) else rate,

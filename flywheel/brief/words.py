@@ -26,12 +26,18 @@ _SETTINGS = {
     "varied": "바꾼 수", "analysis": "방법", "confidence": "신뢰수준", "lever": "레버",
     "pulled": "당긴 시점", "until": "끝", "budget": "예산", "edges": "구간", "cost": "비용",
     "starts": "시작점", "at": "시점", "convention": "방식", "patience": "기다림",
-    "complete": "모두 찾음", "search": "탐색", "retain": "남긴 몫",
+    "complete": "모두 찾음", "search": "탐색", "retain": "남긴 몫", "better": "좋은 쪽",
+    "levers": "레버", "pairs": "짝", "beliefs": "믿음", "noise_of": "잡음의 기준",
 }  # fmt: skip
 _VALUES = {
     "exact": "정확", "planned": "계획대로", "start": "시작 시점", "linear": "선형",
     "quadratic": "이차", "link": "연결", "flow": "흐름", "table": "표", "absent": "없는 정보",
     "last": "나중", "first": "먼저", "True": "예", "False": "아니요", "allocation": "배분",
+    "usual level while observed": "관측하는 동안의 평소 수준", "continuous": "연속",
+    "higher": "높을수록", "lower": "낮을수록", "sampled": "표본",
+    "chaos": "다항식 카오스", "sobol": "소볼", "morris": "모리스", "dgsm": "미분", "given": "분할",
+    "screening": "선별", "loop scores last": "고리 점수(나중)", "loop scores first": "고리 점수(먼저)",
+    "loop scores shapley": "고리 점수(섀플리)", "loop scores continuous": "고리 점수(연속)",
 }  # fmt: skip
 
 
@@ -109,7 +115,8 @@ def receipt_line(stamp: Stamp, language: str = "en") -> str:
     if korean:
         seen = f", {since}부터 {when} 뒤" if when else ""
         what = "고리별 변화의 몫" if stamp.outcome == "share of change by loop" else stamp.outcome
-        return f"{stamp.model}: {what}{seen}; {stamp.method}, 간격 {stamp.step:g}{extra}"
+        how = _in_korean(stamp.method)
+        return f"{stamp.model}: {what}{seen}; {how}, 간격 {stamp.step:g}{extra}"
     seen = f" after {when} from {since}" if when else ""
     return f"{stamp.outcome} of {stamp.model}{seen}; {stamp.method}, step {stamp.step:g}{extra}"
 
@@ -122,6 +129,9 @@ def _setting(name: str, value: object, korean: bool) -> str:
     else:
         shown = str(value)
     if korean:
-        shown = ", ".join(_VALUES.get(one, one) for one in shown.split(", "))
-        return f"{_SETTINGS.get(name, name)} {shown}"
+        return f"{_SETTINGS.get(name, name)} {_in_korean(shown)}"
     return f"{name.replace('_', ' ')} {shown}"
+
+
+def _in_korean(listed: str) -> str:
+    return ", ".join(_VALUES.get(one, one) for one in listed.split(", "))

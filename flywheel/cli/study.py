@@ -106,6 +106,11 @@ def leverage(question: Question, views: Sequence[str]) -> int:
     for view in wanted:
         if view not in ("ranking", "dials", "ladder"):
             needs_levers(model, f"--show {view}")
+        if view == "data" and not model.observes:
+            raise UsageError(
+                f"--show data asks what measurements tell, and {model.name} observes nothing: write "
+                "lines such as  observe sales by reported_sales error 5%"
+            )
     ask: dict[str, Callable[[], Shown]] = {
         "ranking": study.leverage,
         "levers": study.misunderstood,
@@ -179,7 +184,9 @@ def _lever(study: Study, text: str) -> str | Lever:
     from flywheel.analysis.levers.pulling import setting
 
     name, equals, value = text.partition("=")
-    if equals and name.strip():
+    if equals and not name.strip():
+        raise UsageError(f"LEVER is a name or PARAMETER=NUMBER, not {text!r}")
+    if equals:
         return setting(study, name.strip(), number(value, f"LEVER {name.strip()}="))
     known = {key(one): one for one in study.model.params}
     if key(text) in known and key(text) not in {key(one) for one in study.model.levers}:

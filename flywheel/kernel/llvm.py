@@ -13,6 +13,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import llvmlite
@@ -182,6 +183,47 @@ def _pack(rows: Array, groups: int, lanes: int) -> Array:
     return np.ascontiguousarray(rows.reshape(groups, lanes, width).transpose(0, 2, 1))
 
 
+@dataclass(frozen=True)
+class _Members:
+    """What a fixed-step kernel is given for some members, as it lies in memory."""
+
+    inputs: Array
+    series: Array
+    noise: Array
+    noise_row: NDArray[np.int64]
+    noise_rows: int
+    groups: int
+
+    @property
+    def addresses(self) -> tuple[int, int, int, int]:
+        arrays = (self.inputs, self.series, self.noise, self.noise_row)
+        return tuple(array.ctypes.data for array in arrays)  # type: ignore[return-value]
+
+
+def _members(
+    program: Program,
+    lanes: int,
+    inputs: Array,
+    series: Array,
+    noise: Array | None,
+    noise_row: NDArray[np.int64] | None,
+) -> _Members:
+    """The arguments of a run checked and packed. Raises UsageError."""
+    members, width = inputs.shape
+    if width != len(program.inputs):
+        raise UsageError(f"expected {len(program.inputs)} inputs a member, not {width}")
+    if noise_row is None and program.noises:
+        raise UsageError("this program draws noise: give noise and noise_row")
+    groups = -(-members // lanes)
+    rows, noises = 0, _EMPTY
+    if noise is not None and noise.size:
+        rows = noise.shape[1]
+        noises = _pack(noise.reshape(members, -1), groups, lanes)
+    row = _EMPTY_ROWS if noise_row is None else np.ascontiguousarray(noise_row)
+    table = np.ascontiguousarray(series, dtype=np.float64)
+    return _Members(_pack(inputs, groups, lanes), table, noises, row, rows, groups)
+
+
 class FixedKernel:
     """Integrates members of one program with Euler or classical Runge-Kutta steps."""
 
@@ -219,38 +261,20 @@ class FixedKernel:
         the second array (members,) holds -1 where all states stayed finite. They are written to
         ``out`` where it is given, contiguous and of that shape.
         """
-        lanes = self.lanes
-        members, width = inputs.shape
-        if width != len(self.program.inputs):
-            raise UsageError(f"expected {len(self.program.inputs)} inputs a member, not {width}")
-        groups = -(-members // lanes)
-        saves = steps // every + 1
-        count = len(self.program.outputs)
-        packed = _pack(inputs, groups, lanes)
-        rows = 0
-        noises = _EMPTY
-        if noise is not None and noise.size:
-            rows = noise.shape[1]
-            noises = _pack(noise.reshape(members, -1), groups, lanes)
-        row = _EMPTY_ROWS if noise_row is None else np.ascontiguousarray(noise_row)
-        if noise_row is None and self.program.noises:
-            raise UsageError("this program draws noise: give noise and noise_row")
-        table = np.ascontiguousarray(series, dtype=np.float64)
+        members = len(inputs)
+        given = _members(self.program, self.lanes, inputs, series, noise, noise_row)
         if out is None:
-            out = np.empty((members, saves, count))
-        bad = np.empty(groups * lanes, dtype=np.int64)
+            out = np.empty((members, steps // every + 1, len(self.program.outputs)))
+        bad = np.empty(given.groups * self.lanes, dtype=np.int64)
         self._call(
-            packed.ctypes.data,
-            table.ctypes.data,
-            noises.ctypes.data,
-            row.ctypes.data,
+            *given.addresses,
             out.ctypes.data,
             bad.ctypes.data,
             self._scratch(steps).ctypes.data,
             members,
             steps,
             every,
-            rows,
+            given.noise_rows,
             start,
             step,
         )
@@ -315,10 +339,10 @@ class AdjointKernel:
         """
         lanes = self.lanes
         members, width = inputs.shape
-        if width != len(self.program.inputs):
-            raise UsageError(f"expected {len(self.program.inputs)} inputs a member, not {width}")
         saves = steps // every + 1
         count = len(self.program.outputs)
+        given = _members(self.program, lanes, inputs, series, noise, noise_row)
+        groups = given.groups
         if seeds.shape != (members, saves, count):
             raise UsageError(
                 f"expected seeds of shape {(members, saves, count)}, not {seeds.shape}"
@@ -328,42 +352,18 @@ class AdjointKernel:
                 f"the gradient of a run of {steps:,} steps needs {self.memory(steps) / 2**30:.1f} GiB; "
                 "take a longer step or an earlier stop"
             )
-        if noise_row is None and self.program.noises:
-            raise UsageError("this program draws noise: give noise and noise_row")
-        groups = -(-members // lanes)
-        packed = _pack(inputs, groups, lanes)
         weights = _pack(np.ascontiguousarray(seeds).reshape(members, -1), groups, lanes)
         # A seed that is no number counts: its member's gradient is then no number either.
         seeded = np.asarray((seeds != 0.0).any(axis=(0, 2)), dtype=np.int64)
-        rows = 0
-        noises = _EMPTY
-        if noise is not None and noise.size:
-            rows = noise.shape[1]
-            noises = _pack(noise.reshape(members, -1), groups, lanes)
-        row = _EMPTY_ROWS if noise_row is None else np.ascontiguousarray(noise_row)
-        table = np.ascontiguousarray(series, dtype=np.float64)
         out = np.empty((members, saves, count))
         bad = np.empty(groups * lanes, dtype=np.int64)
         parts = saves if profile else 1
         gradient = np.empty((groups, parts, width, lanes))
         scratch, work, tape = self._memory(steps)
-        arrays = (
-            packed,
-            table,
-            noises,
-            row,
-            out,
-            bad,
-            scratch,
-            tape,
-            work,
-            weights,
-            seeded,
-            gradient,
-        )
         self._call(
-            *(array.ctypes.data for array in arrays),
-            members, steps, every, rows, int(profile), start, step,
+            *given.addresses,
+            *(a.ctypes.data for a in (out, bad, scratch, tape, work, weights, seeded, gradient)),
+            members, steps, every, given.noise_rows, int(profile), start, step,
         )  # fmt: skip
         turned = gradient.transpose(0, 3, 1, 2).reshape(groups * lanes, parts, width)
         return out, turned[:members]

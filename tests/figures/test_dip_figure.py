@@ -21,7 +21,7 @@ def real() -> Dip:
 
 
 def made(sign: float) -> Dip:
-    """A ramp from −1 by 1/5 a year (row 30 of the validation table), or its mirror."""
+    """A ramp from −1 by 1/5 a year or its mirror."""
     times = np.arange(0.0, 20.25, 0.25)
     line = sign * (times / 5 - 1)
     one, other = (swing(times, s * line[None, :], 1.0) for s in (1.0, -1.0))

@@ -492,7 +492,7 @@ def test_wrong_arguments_are_sentences() -> None:
     with pytest.raises(UsageError, match="expected 4 inputs a member, not 2"):
         kernel.run(inputs[np.newaxis, :2], np.zeros((1, saves, 1)), **given)
     with pytest.raises(UsageError, match="expected seeds of shape"):
-        kernel.run(inputs[np.newaxis], np.zeros((1, saves, 2)), **given)
+        kernel.run(inputs[np.newaxis], np.zeros((1, saves, 2)), **batch._noise(given, program, 1))
     with pytest.raises(UsageError, match="draws noise"):
         kernel.run(inputs[np.newaxis], np.zeros((1, saves, 1)), **given)
     outside = lower(batch.system, ("s",), external_switches=True)

@@ -1,6 +1,6 @@
 """Sensitivities of adaptive runs against closed forms, published numbers and fixed-step tangents.
 
-Rows 23 to 25 of the validation table are the logistic curve, Bass diffusion and the switch. Published:
+Closed forms: the logistic curve, Bass diffusion and a switch. Published:
 Robertson's problem in the CVODES example cvsRoberts_FSA_dns (Serban and Hindmarsh, SUNDIALS).
 """
 

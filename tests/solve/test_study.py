@@ -68,7 +68,7 @@ flow grow = r * x * (1 - x / k)
 
 
 def test_logistic_growth_has_its_closed_sensitivities() -> None:
-    """Row 23: elasticities to r, K and x0, tangent and adjoint; step 1/16, so to 1e-5."""
+    """Elasticities to r, K and x0, tangent and adjoint; step 1/16, so to 1e-5."""
     one = Study(fw.parse(LOGISTIC), "x", [10.0, 20.0])
     base = np.array([0.5, 1000.0, 10.0])
     names = ["r", "k", "start"]
@@ -101,7 +101,7 @@ outcome peak_time = time of q - p - 2 * q * f <= 0
 
 
 def test_bass_diffusion_has_its_closed_sensitivities() -> None:
-    """Row 24: elasticities of F to p and q, and the time of the peak, to 1e-6 of the digits given."""
+    """Elasticities of F to p and q, and the time of the peak, to 1e-6 of the digits given."""
     model = fw.parse(BASS)
     one = Study(model, "f", [5.0, 10.0, 20.0])
     gradient = one.gradient(["p", "q"])

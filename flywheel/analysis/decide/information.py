@@ -9,7 +9,7 @@ worth knowing: where no decision would change, the worth is 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ENOUGH = 5000
 """Samples below which the worth of knowing one number is a rough guess (Strong and others)."""
 _SHUFFLES = 20
+_ALONE = 250_000  # multiplications that OpenBLAS does in one thread: 4 * 2^16
 _Z = 1.959963984540054
 
 
@@ -95,19 +96,34 @@ def evppi(
         raise UsageError(f"basis must be 'spline' or 'polynomial', not {basis!r}.")
     powers = basis == "polynomial" and phi.shape[1] == 1
     design = power(phi[:, 0], degree) if powers else smooth(phi)
-    if gains.shape[0] <= 2 * design.shape[1]:
-        raise UsageError(
-            f"{gains.shape[0]} whole samples are too few to fit {design.shape[1]} coefficients."
-        )
-    q = np.linalg.qr(design)[0]
+    return _evppi(gains, phi, _directions(design), gone, _shuffles(len(gains), seed))
 
+
+def _directions(design: Array) -> Array:
+    """Orthonormal columns that span a design (N, coefficients): to fit is to project on them."""
+    samples, terms = design.shape
+    if samples <= 2 * terms:
+        raise UsageError(f"{samples} whole samples are too few to fit {terms} coefficients.")
+    q: Array = np.linalg.qr(design)[0]
+    return q
+
+
+def _shuffles(count: int, seed: int) -> tuple[NDArray[np.intp], ...]:
+    random = np.random.default_rng(seed)
+    return tuple(random.permutation(count) for _ in range(_SHUFFLES))
+
+
+def _evppi(
+    gains: Array, phi: Array, q: Array, gone: int, shuffles: Sequence[NDArray[np.intp]]
+) -> Worth:
+    """``evppi`` of whole samples whose φ spans the directions q."""
     first = int(gains.mean(axis=0).argmax())
     # Only differences between policies decide; what moves all of them alike would drown the rest.
     gap = gains - gains[:, [first]]
     fitted = q @ (q.T @ gap)
     chosen = fitted.argmax(axis=1)
     raw = _worth(fitted)
-    bias = _bias(q, gap, fitted, np.random.default_rng(seed))
+    bias = _bias(q, gap, fitted, shuffles)
     edge = gains[np.arange(len(gains)), chosen] - gains[:, first]
     spread = _Z * float(edge.std(ddof=1)) / float(np.sqrt(edge.size))
     most = _worth(gap)
@@ -168,12 +184,17 @@ def variance_worth(outcome: ArrayLike, known: ArrayLike) -> float:
     off (adjusted R²); not below 0. Raises UsageError for ill-shaped data.
     """
     gains, phi, _ = _whole(outcome, known, policies=1)
-    design = smooth(phi)
-    q = np.linalg.qr(design)[0]
-    y = gains[:, 0] - gains[:, 0].mean()
-    rest = float(np.sum((y - q @ (q.T @ y)) ** 2)) / max(len(y) - design.shape[1], 1)
-    total = float(y @ y) / max(len(y) - 1, 1)
-    return float(max(total - rest, 0.0))
+    return float(_explained(gains[:, :1], np.linalg.qr(smooth(phi))[0])[0])
+
+
+def _explained(gains: Array, q: Array) -> Array:
+    """The variance of each column (D,) that the directions q take away, chance taken off."""
+    count, terms = q.shape
+    y = gains - gains.mean(axis=0)
+    rest = ((y - q @ (q.T @ y)) ** 2).sum(axis=0) / max(count - terms, 1)
+    total = (y**2).sum(axis=0) / max(count - 1, 1)
+    explained: Array = np.maximum(total - rest, 0.0)
+    return explained
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,15 +314,16 @@ def knowing(
         raise UsageError(f"There are {len(columns)} inputs but total indices {total.shape}.")
     first = int(gains.mean(axis=0).argmax())
     spread = float(gains.var(axis=0, ddof=1).sum())
-    shares = [
-        sum(variance_worth(policy, phi) for policy in gains.T) / spread if spread > 0 else 0.0
-        for phi in x.T
-    ]
-    each = tuple(evppi(gains, phi, seed=seed) for phi in x.T)
+    shuffles = _shuffles(len(gains), seed)
+    shares, each = [], []
+    for phi in np.split(x, x.shape[1], axis=1):
+        q = _directions(smooth(phi))
+        shares.append(float(_explained(gains, q).sum()) / spread if spread > 0 else 0.0)
+        each.append(_evppi(gains, phi, q, 0, shuffles))
     return Knowing(
         names=columns,
         everything=replace(evpi(gains), left_out=gone),
-        each=each,
+        each=tuple(each),
         variance_share=frozen(shares),
         total_index=None if total is None else frozen(total),
         policies=choices,
@@ -332,10 +354,28 @@ def _whole(
 
 def _worth(values: Array) -> float:
     """mean max_d − max_d mean of (N, D)."""
-    return float(values.max(axis=1).mean() - values.mean(axis=0).max())
+    return float(_largest(values).mean() - values.mean(axis=0).max())
 
 
-def _bias(q: Array, gap: Array, fitted: Array, random: np.random.Generator) -> float:
+def _blocks(count: int, each: int) -> list[slice]:
+    """Rows in pieces so small that a product of them is not shared out to threads.
+
+    For so little work that is no gain, and on a busy machine the threads wait for each other a
+    hundred times longer than they compute.
+    """
+    size = max(_ALONE // each, 1)
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
+def _largest(values: Array) -> Array:
+    """The largest along the last axis: a few policies, for which this is faster than ``max``."""
+    found = values[..., 0].copy()
+    for policy in range(1, values.shape[-1]):
+        np.maximum(found, values[..., policy], out=found)
+    return found
+
+
+def _bias(q: Array, gap: Array, fitted: Array, shuffles: Sequence[NDArray[np.intp]]) -> float:
     """How much fitted noise adds to the worth: refit after the residuals are shuffled.
 
     The signal that the shuffled residuals are laid on is the fit, shrunk by the part of it that noise
@@ -350,7 +390,14 @@ def _bias(q: Array, gap: Array, fitted: Array, random: np.random.Generator) -> f
     with np.errstate(divide="ignore", invalid="ignore"):
         kept = np.nan_to_num(np.clip(1 - by_chance / explained, 0.0, 1.0))
     signal = centre + kept * (fitted - centre)
-    again = [_worth(q @ (q.T @ (signal + random.permutation(residual)))) for _ in range(_SHUFFLES)]
+    # The signal is made of the directions, so that a fit leaves it as it is: only the noise is fitted.
+    blocks = _blocks(count, terms * gap.shape[1])
+    again = []
+    for shuffle in shuffles:
+        noise = residual[shuffle]
+        coefficients = np.sum([q[rows].T @ noise[rows] for rows in blocks], axis=0)
+        found = np.concatenate([signal[rows] + q[rows] @ coefficients for rows in blocks])
+        again.append(_worth(found))
     return max(float(np.mean(again)) - _worth(signal), 0.0)
 
 

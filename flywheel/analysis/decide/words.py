@@ -57,13 +57,26 @@ def subject(stamp: Stamp | None, language: str, title: tuple[str, str] | None = 
     name = stamp.outcome if title is None else title[korean]
     seen = ", ".join(f"{h:g}" for h in stamp.horizons)
     unit = stamp.time_unit
+    # Time 0 of a line without a calendar is where it begins: "10 years after 0" says no more than 10.
+    counted = stamp.since == 0
     if korean:
         unit = _TIMES.get(unit, f" {unit}" if unit else "")
-        return f"「{name}」 ({stamp.since:g}부터 {seen}{unit} 뒤)" if seen else f"「{name}」"
+        when = f"{seen}{unit} 뒤" if counted else f"{stamp.since:g}부터 {seen}{unit} 뒤"
+        return f"「{name}」 ({when})" if seen else f"「{name}」"
     if unit in _TIMES and seen != "1":
         unit += "s"
     when = f"{seen} {unit}".strip()
-    return f"{name} ({when} after {stamp.since:g})" if seen else name
+    told = f"after {when}" if counted else f"{when} after {at_time(stamp.since, stamp.time_unit)}"
+    return f"{name} ({told})" if seen else name
+
+
+CALENDAR = 1000.0
+"""Years from here on are those of the calendar."""
+
+
+def at_time(t: float, unit: str) -> str:
+    """A point in time in English: ``2005`` in a calendar of years, elsewhere ``time 10``."""
+    return f"{t:g}" if unit == "year" and abs(t) >= CALENDAR else f"time {t:g}"
 
 
 def frozen(values: ArrayLike) -> Array:

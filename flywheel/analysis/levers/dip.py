@@ -82,6 +82,7 @@ class Dip:
                     "shape": self.shape,
                     "first_sign": int(one.first[0]),
                     "depth": float(one.depth[0]),
+                    "depth_then": float(one.depth_then[0]),
                     "trough": float(one.trough[0]),
                     "t_flow": float(one.t_flow[0]),
                     "t_pay": float(one.t_pay[0]),
@@ -183,7 +184,14 @@ def _dip(
 ) -> Dip:
     rate = math.log1p(discount)
     one, other = (
-        swing(course.times, sign * course.difference, course.scale, rate=rate, threshold=threshold)
+        swing(
+            course.times,
+            sign * course.difference,
+            course.scale,
+            rate=rate,
+            threshold=threshold,
+            usual=course.usual,
+        )
         for sign in (1.0, -1.0)
     )
     return Dip(
@@ -237,35 +245,52 @@ def _explain(dip: Dip, korean: bool) -> str:
 
 def _course_en(dip: Dip, unit: str) -> str:
     low, high = dip.swing, dip.mirror
-    deepest, highest = percent(float(low.depth[0])), percent(float(high.depth[0]))
+    deepest, highest = _level_en(low), _level_en(high)
     match dip.shape:
         case s if s == WORSE_FIRST:
             return (
-                f"worse before better: it falls short by up to {deepest} of its usual level "
-                f"after {duration(low.trough[0], unit)} and is ahead for good "
+                f"worse before better: at its deepest it falls short by {deepest}, "
+                f"after {duration(low.trough[0], unit)}, and is ahead for good "
                 f"{_when_en(low.t_flow[0], unit)}."
             )
         case s if s == BETTER_FIRST:
             return (
-                f"better before worse: it gains up to {highest} of its usual level "
-                f"after {duration(high.trough[0], unit)} and falls behind for good "
+                f"better before worse: at its highest it gains {highest}, "
+                f"after {duration(high.trough[0], unit)}, and falls behind for good "
                 f"{_when_en(high.t_flow[0], unit)}."
             )
         case s if s == BETTER:
             first = "from the start" if low.t_flow[0] <= 0 else _HARDLY_EN.format("worse")
-            return f"better {first}, by up to {highest} of its usual level."
+            return f"better {first}, at its highest by {highest}."
         case s if s == WORSE:
             first = "throughout" if high.t_flow[0] <= 0 else _HARDLY_EN.format("better")
-            return f"worse {first}, by up to {deepest} of its usual level."
+            return f"worse {first}, at its deepest by {deepest}."
         case s if s == MIXED:
             return (
-                f"change sides more than once: up to {deepest} of its usual level below and "
+                f"change sides more than once: at its deepest {deepest} below, at its highest "
                 f"{highest} above."
             )
         case s if s == NONE:
             return "no different by as much as 1% of its usual level."
         case _:
             return "impossible to judge: the run with the lever failed."
+
+
+_MOST_THEN = 10.0
+"""Parts of the level of the time above which it says nothing: something crosses zero there."""
+
+
+def _level_en(one: Swing) -> str:
+    """How far apart at most: by the usual level of that time, where there is one."""
+    if one.depth_then[0] <= _MOST_THEN:
+        return f"{percent(float(one.depth_then[0]))} of the usual level of the time"
+    return f"{percent(float(one.depth[0]))} of its mean level"
+
+
+def _level_ko(one: Swing) -> str:
+    if one.depth_then[0] <= _MOST_THEN:
+        return f"그 시점 평소 수준의 {percent(float(one.depth_then[0]))}"
+    return f"평균 수준의 {percent(float(one.depth[0]))}"
 
 
 def _when_en(t: float, unit: str) -> str:
@@ -318,28 +343,28 @@ def _rates(dip: Dip) -> list[str]:
 
 def _course_ko(dip: Dip, unit: str) -> str:
     low, high = dip.swing, dip.mirror
-    deepest, highest = percent(float(low.depth[0])), percent(float(high.depth[0]))
+    deepest, highest = _level_ko(low), _level_ko(high)
     match dip.shape:
         case s if s == WORSE_FIRST:
             return (
-                f"먼저 나빠졌다가 좋아집니다. {duration(low.trough[0], unit, 'ko')} 뒤 평소 수준의 "
-                f"{deepest}까지 모자라고, {_when_ko(low.t_flow[0], unit)}."
+                f"먼저 나빠졌다가 좋아집니다. {duration(low.trough[0], unit, 'ko')} 뒤 "
+                f"가장 깊을 때 {deepest}만큼 모자라고, {_when_ko(low.t_flow[0], unit)}."
             )
         case s if s == BETTER_FIRST:
             return (
-                f"먼저 좋아졌다가 나빠집니다. {duration(high.trough[0], unit, 'ko')} 뒤 평소 수준의 "
-                f"{highest}까지 앞서고, {_when_ko(high.t_flow[0], unit, worse=True)}."
+                f"먼저 좋아졌다가 나빠집니다. {duration(high.trough[0], unit, 'ko')} 뒤 "
+                f"가장 높을 때 {highest}만큼 앞서고, {_when_ko(high.t_flow[0], unit, worse=True)}."
             )
         case s if s == BETTER:
             first = "처음부터" if low.t_flow[0] <= 0 else "(1% 미만의 손해를 빼면)"
-            return f"{first} 좋아지며 평소 수준의 {highest}까지 앞섭니다."
+            return f"{first} 좋아지며 가장 높을 때 {highest}만큼 앞섭니다."
         case s if s == WORSE:
             first = "내내" if high.t_flow[0] <= 0 else "(1% 미만의 이득을 빼면)"
-            return f"{first} 나빠지며 평소 수준의 {deepest}까지 모자랍니다."
+            return f"{first} 나빠지며 가장 깊을 때 {deepest}만큼 모자랍니다."
         case s if s == MIXED:
             return (
-                f"좋고 나쁨이 여러 번 바뀝니다. 평소 수준의 {deepest}까지 모자라고 "
-                f"{highest}까지 앞섭니다."
+                f"좋고 나쁨이 여러 번 바뀝니다. 가장 깊을 때 {deepest}만큼 모자라고 "
+                f"가장 높을 때 {highest}만큼 앞섭니다."
             )
         case s if s == NONE:
             return "평소 수준의 1%만큼도 달라지지 않습니다."

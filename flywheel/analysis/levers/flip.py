@@ -18,6 +18,7 @@ from flywheel.analysis.levers.words import duration, labels
 from flywheel.analysis.sensitivity.ranges import Range, ranges_of
 from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError
+from flywheel.expr import key
 from flywheel.model import Lever
 from flywheel.solve.study import Study
 
@@ -140,12 +141,15 @@ def flips(
 
     Along a grid of ``points`` to each end of the plausible range, then by bisection, the outcome is
     run with each lever. The best lever is that with the best outcome under the same assumption; it
-    may still be worse than doing nothing, as ``effect`` then says.
+    may still be worse than doing nothing, as ``effect`` then says. Parameters that a lever sets to a
+    value are left out unless they are named: they are decided and not found out.
 
     Raises UsageError where there are fewer than two levers, where none has a value, or for a horizon
     that the study does not have.
     """
+    names = None if names is None else tuple(names)
     on = bench(study, levers_of(study, levers, at))
+    decided = {lever.param for lever in on.levers if lever.to is not None}
     count = len(on.levers)
     if count < 2:
         raise UsageError("a choice needs two levers or more")
@@ -159,8 +163,12 @@ def flips(
     found = ranges_of(
         study.model, names, ranges, {stock: study.base(stock) for stock in study.model.stocks}
     )
+    asked = {key(name) for name in (*(names or ()), *(ranges or {}))}
+    found = {name: d for name, d in found.items() if name not in decided or key(name) in asked}
     params = tuple(found)
-    ends = np.array([[d.ppf(np.array(u)) for u in (0.0, 1.0)] for d in found.values()])
+    ends = np.array(
+        [[d.ppf(np.array(u)) for u in (0.0, 1.0)] for d in found.values()]
+    ).reshape(-1, 2)
     nominal = np.array([study.base(name) for name in params])
     low, high = np.minimum(ends[:, 0], nominal), np.maximum(ends[:, 1], nominal)
 

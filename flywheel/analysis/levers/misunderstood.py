@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +20,13 @@ from flywheel.analysis.levers.judging import (
     ranks,
     verdicts,
 )
-from flywheel.analysis.levers.openloop import Link, feedback_links, measured_signs, opened
+from flywheel.analysis.levers.openloop import (
+    Link,
+    feedback_links,
+    measured_signs,
+    opened,
+    returning_links,
+)
 from flywheel.analysis.levers.paths import Array, path
 from flywheel.analysis.levers.pulling import Bench, bench, levers_of
 from flywheel.analysis.levers.swing import swing
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOISE = 0.05
-"""Noise of what observers add up in a year, in parts of Ȳ."""
+"""Noise of what observers add up in a year, in parts of the usual level while they observe."""
 OBSERVED = 0.25
 """How far observers look at most, in parts of the run."""
 DRAWS = 256
@@ -52,7 +58,8 @@ class Misunderstood:
     ``worth`` is V, the difference added up to the study's last horizon; ``early`` the same up to
     ``observed`` after the pull; ``open_worth`` V_open, without feedback; all discounted to the first
     pull. ``patience`` is the pay-back time, ``rates`` the internal rates of return: the discounts at
-    which the lever is worth nothing. ``links`` are those cut for V_open.
+    which the lever is worth nothing. ``links`` are those cut for V_open, which is NaN with a reason in
+    ``open_reasons`` where its sign depends on where the loops are cut.
     """
 
     stamp: Stamp
@@ -74,6 +81,8 @@ class Misunderstood:
     tau: float
     """Kendall's τ-b between the ranking after ``observed`` and the one at the end."""
     links: tuple[Link, ...]
+    open_reasons: tuple[str, ...]
+    """Per lever why V_open is NaN; empty where it is not, or was not asked for."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -88,6 +97,7 @@ class Misunderstood:
                 "worth": self.worth,
                 "worth_early": self.early,
                 "worth_open_loop": self.open_worth,
+                "no_open_loop": self.open_reasons,
                 "feedback_share": v.feedback_share,
                 "mui_time": self.mui_time,
                 "mui_feedback": v.mui_fb,
@@ -131,8 +141,9 @@ def misunderstood(
     """How levers (all declared ones by default) will be misjudged by who looks too early or too simply.
 
     ``observed`` is the longest horizon of observers, a quarter of the study's by default; ``noise`` that
-    of what they have added up after a year, in parts of the usual level. ``open_loop``: what cut
-    links go on reading: the course without the lever ("planned"), the value of the start ("start"),
+    of what they have added up after a year, in parts of the usual level in (0, ``observed``] after the
+    pull: over the whole time a growing business is far above what they look at. ``open_loop``: what
+    cut links go on reading: the course without the lever ("planned"), the value of the start ("start"),
     or None to leave V_open out. See ``openloop.feedback_links`` for which links are cut, in both runs.
 
     Raises UnknownNameError and UsageError as ``dip`` does.
@@ -146,12 +157,9 @@ def misunderstood(
     found = courses(on, what.name, end, better)
     swings = [swing(c.times, c.difference, c.scale, rate=rate) for c in found]
     links: tuple[Link, ...] = ()
-    without = np.full(len(found), np.nan)
+    without, reasons = np.full(len(found), np.nan), [""] * len(found)
     if open_loop is not None:
-        signs = measured_signs(study.model, study.scenario)
-        links = feedback_links(study.model, [what.name], signs)
-        cut = courses(_cut(on, links, open_loop), what.name, end, better)
-        without = np.array([_worth(c, rate)[0] for c in cut])
+        links, without, reasons = _without_feedback(on, what.name, open_loop, rate, better)
     back = np.exp(-rate * (on.starts - on.starts.min()))
     worth = back * np.array([one.npv[0] for one in swings])
     early = back * np.array([_worth(c, rate, horizon)[0] for c in found])
@@ -159,7 +167,7 @@ def misunderstood(
     in_time = np.array(
         [
             misjudged_in_time(
-                c.times, c.difference, v, observed=horizon, noise=unsure * np.nan_to_num(c.scale)
+                c.times, c.difference, v, observed=horizon, noise=unsure * c.level_until(horizon)
             )[0]
             for c, v in zip(found, worth[:, None], strict=True)
         ]
@@ -172,6 +180,7 @@ def misunderstood(
             discount=interest,
             observed=horizon,
             noise=noise,
+            noise_of="usual level while observed",
             open_loop=open_loop,
         ),
         levers=on.levers,
@@ -189,6 +198,7 @@ def misunderstood(
         rank=ranks(worth),
         tau=kendall(early, worth),
         links=links,
+        open_reasons=tuple(reasons),
     )
 
 
@@ -277,7 +287,7 @@ def misunderstood_under(
         dips = swing(one.times, one.difference, one.scale, rate=rate, returns=False)
         worth[:, k] = np.exp(-rate * (start - on.starts.min())) * dips.npv
         patience[:, k], depth[:, k] = dips.t_pay, dips.depth
-        blur = unsure * np.nan_to_num(one.scale)
+        blur = unsure * one.level_until(horizon)
         in_time[:, k] = misjudged_in_time(
             one.times, one.difference, worth[:, k], observed=horizon, noise=blur
         )
@@ -295,6 +305,7 @@ def misunderstood_under(
             discount=interest,
             observed=horizon,
             noise=noise,
+            noise_of="usual level while observed",
             draws=draws,
             ensemble_seed=seed,
             varied=len(given.names),
@@ -324,13 +335,59 @@ def _worth(one: Course, rate: float, until: float | None = None) -> Array:
     return np.where(sound, line.worth_at(np.array([end]))[:, 0], np.nan)
 
 
-def _cut(on: Bench, links: tuple[Link, ...], how: OpenLoop) -> Bench:
+def _open_worths(
+    on: Bench,
+    sets: Sequence[tuple[Link, ...]],
+    variable: str,
+    how: OpenLoop,
+    rate: float,
+    better: int,
+) -> list[Array]:
+    """V_open of every lever (L,) for each set of links per lever: ``sets`` holds L of them a time.
+
+    All in one opened model, in which each run cuts its own links.
+    """
     study = on.study
-    sources = {source for source, _ in links}
-    columns = {source: study.column(source) for source in sources}
+    union = tuple(dict.fromkeys(link for links in sets for link in links))
+    columns = {source: study.column(source) for source, _ in union}
     if how == "start":
         columns = {source: np.full_like(course, course[0]) for source, course in columns.items()}
-    return on.opened(opened(study.model, links, study.times, columns))
+    model, switches = opened(study.model, union, study.times, columns)
+    bench = on.opened(model)
+    count = len(on.levers)
+    cuts = np.array([[link in links for link in union] for links in sets], dtype=float)
+    pulls = np.tile(np.eye(count), (len(sets) // count, 1))
+    both = np.concatenate([np.zeros_like(pulls), pulls])
+    values = better * bench.run(both, switches, np.concatenate([cuts, cuts])).column(variable)
+    usual, pulled = values[: len(sets)], values[len(sets) :]
+    worth = [
+        _worth(course(study.times, usual[n : n + 1], pulled[n : n + 1], start, on.origin.end), rate)
+        for n, start in enumerate(np.tile(on.starts, len(sets) // count))
+    ]
+    return np.split(np.array([float(one[0]) for one in worth]), len(sets) // count)
+
+
+def _without_feedback(
+    on: Bench, variable: str, how: OpenLoop, rate: float, better: int
+) -> tuple[tuple[Link, ...], Array, list[str]]:
+    """The links cut, V_open of every lever (L,), and why it is NaN where it is.
+
+    Loops are opened again as each lever sees them, and what has another sign then is not known.
+    """
+    model = on.origin.model
+    signs = measured_signs(model, on.origin.scenario)
+    links = feedback_links(model, [variable], signs)
+    own = [returning_links(model, lever, signs) for lever in on.levers]
+    shared = [links] * len(own)
+    worth, others = _open_worths(on, [*shared, *own], variable, how, rate, better)
+    reasons = [""] * len(worth)
+    for k, other in enumerate(others):
+        if not math.isfinite(worth[k] + other):
+            reasons[k] = "a run with the loops opened failed"
+        elif worth[k] * other < 0:
+            both = f"{worth[k]:.3g} or {other:.3g}"
+            reasons[k] = f"its sign depends on where the loops are cut: {both}"
+    return links, np.where([bool(reason) for reason in reasons], np.nan, worth), reasons
 
 
 def _observed(study: Study, observed: float | None) -> float:

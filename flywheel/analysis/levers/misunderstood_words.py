@@ -23,6 +23,7 @@ def explain(table: Misunderstood, korean: bool) -> str:
     order = np.argsort(-np.abs(np.nan_to_num(v.mli)), kind="stable")
     kinds = {kind: [k for k in order if v.quadrant[k] == kind] for kind in set(v.quadrant)}
     sentences = []
+    unknown = sum(map(bool, table.open_reasons))
     good, bad = kinds.get(MISUNDERSTOOD, []), kinds.get(SEDUCTIVE, [])
     if korean:
         of = f"「{table.label[korean]}」(관측 기간 {horizon}까지)"
@@ -46,6 +47,11 @@ def explain(table: Misunderstood, korean: bool) -> str:
             if table.tau == table.tau
             else "순위를 비교하기에는 레버가 모자랍니다."
         )
+        if unknown:
+            sentences.append(
+                f"되먹임이 없을 때의 가치를 말할 수 없는 레버는 {unknown}개입니다(루프를 끊는 곳에 따라 "
+                "부호가 달라짐). 이들은 시간으로만 판단했습니다."
+            )
         return " ".join(sentences)
     if good:
         k = good[0]
@@ -72,6 +78,12 @@ def explain(table: Misunderstood, korean: bool) -> str:
         sentences.append(
             f"The rankings of levers after {horizon} and until {end} {_ALIKE[_alike(table.tau)][0]} "
             f"(Kendall's tau {table.tau:.2f})."
+        )
+    if unknown:
+        levers = "1 lever" if unknown == 1 else f"{unknown} levers"
+        sentences.append(
+            f"What {levers} would be worth without feedback cannot be said: the sign depends on where "
+            "the loops are cut. They are judged by time alone."
         )
     return " ".join(sentences)
 
@@ -103,20 +115,27 @@ def explain_robust(table: RobustlyMisunderstood, korean: bool) -> str:
     unit = table.stamp.time_unit
     known = np.nan_to_num(table.good, nan=-1.0)
     k = int(known.argmax())
-    open_ = int(np.abs(np.nan_to_num(table.good, nan=9.0) - 0.5).argmin())
+    doubt = np.abs(np.nan_to_num(table.good, nan=9.0) - 0.5)
+    doubt[k] = np.inf
+    # The other lever whose sign is nearest to an even chance; none where there is no other.
+    n = int(doubt.argmin())
+    other = f"{table.good[n]:.0%}" if doubt[n] <= 0.5 else ""
     patience = duration(table.patience[k], unit, language)
     failed = int(table.failed.max(initial=0))
     if korean:
         lost = f" 최대 {failed}개의 표본은 값이 없습니다." if failed else ""
+        hardest = (
+            f" 나머지 중 가장 판단하기 어려운 것은 「{names[n]}」({other})입니다." if other else ""
+        )
         return (
             f"「{table.label[korean]}」: 매개변수 표본 {table.draws}개에서 가장 확실히 좋은 레버는 "
-            f"「{names[k]}」({table.good[k]:.0%})이며, 회수 기간의 중앙값은 {patience}입니다. "
-            f"가장 판단하기 어려운 것은 「{names[open_]}」({table.good[open_]:.0%})입니다.{lost}"
+            f"「{names[k]}」({table.good[k]:.0%})이며, 회수 기간의 중앙값은 {patience}입니다."
+            f"{hardest}{lost}"
         )
     lost = f" Up to {failed} draws have no value." if failed else ""
+    hardest = f' Of the others "{names[n]}" is the hardest to say ({other}).' if other else ""
     return (
         f'Over {table.draws} draws of the parameters, "{names[k]}" is most surely good for '
         f"{table.label[korean]} ({table.good[k]:.0%}), with a median pay-back of {patience} and a depth "
-        f"of {table.depth[k]:.0%} of the usual level that one draw in ten exceeds. Hardest to say is "
-        f'"{names[open_]}" ({table.good[open_]:.0%}).{lost}'
+        f"of {table.depth[k]:.0%} of the usual level that one draw in ten exceeds.{hardest}{lost}"
     )

@@ -19,7 +19,7 @@ from flywheel.analysis.decide.words import frozen, is_korean, say
 from flywheel.analysis.levers.blocks import Block, input_blocks, lever_block
 from flywheel.analysis.levers.paths import Array
 from flywheel.analysis.levers.pulling import levers_of
-from flywheel.analysis.levers.words import duration
+from flywheel.analysis.levers.words import duration, moment
 from flywheel.analysis.sensitivity.ranges import Range
 from flywheel.analysis.stamp import Stamp, stamp_of_study
 from flywheel.errors import UsageError
@@ -285,12 +285,14 @@ def _explain(table: Leverage, korean: bool) -> str:
         for k in np.argsort(table.rank[row])
         if table.flips[k]
     ]  # fmt: skip
-    sizes = [f"{table.attainable[row, k]:+.3g}" for k in order]
+    effects = [float(table.attainable[row, k]) for k in order]
+    sizes = [f"{'+' if effect > 0 else ''}{say(effect)}" for effect in effects]
+    since = moment(table.stamp.since, unit, korean)
     base = f"{say(float(table.baseline[row]))} {table.unit}".strip()
     if korean:
         moved = ", ".join(f"「{n}」({s})" for n, s in zip(names, sizes, strict=True))
         sentences = [
-            f"{table.stamp.since:g}부터 {horizon} 뒤의 「{table.label[1]}」(기준 {base})을 타당한 범위 "
+            f"{since}부터 {horizon} 뒤의 「{table.label[1]}」(기준 {base})을 타당한 범위 "
             f"안에서 가장 크게 움직이는 것은 차례로 {moved}입니다."
         ]
         if turned:
@@ -299,13 +301,14 @@ def _explain(table: Leverage, korean: bool) -> str:
             )
         if unsure:
             sentences.append(
-                f"그 가운데 {len(unsure)}개는 한계효과가 범위 전체에는 맞지 않습니다(휘어 있음)."
+                f"앞의 {len(order)}개 가운데 {len(unsure)}개는 휘어 있어 한계효과가 범위 전체에는 맞지 "
+                "않습니다."
             )
         return " ".join(sentences)
     moved = ", ".join(f"{n} ({s})" for n, s in zip(names, sizes, strict=True))
     sentences = [
-        f"{table.label[0]}, {horizon} after {table.stamp.since:g} ({base} as it is), moves most within "
-        f"plausible ranges by {moved}."
+        f"{table.label[0]}, {horizon} after {since} ({base} as it is), moves most within plausible "
+        f"ranges by {moved}."
     ]
     if turned:
         sentences.append(
@@ -314,7 +317,7 @@ def _explain(table: Leverage, korean: bool) -> str:
         )
     if unsure:
         sentences.append(
-            f"For {len(unsure)} of these the derivative does not hold over the whole range: trust the "
-            "finite runs."
+            f"For {len(unsure)} of the first {len(order)} the derivative does not hold over the whole "
+            "range: trust the finite runs."
         )
     return " ".join(sentences)

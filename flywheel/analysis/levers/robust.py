@@ -132,7 +132,7 @@ class RobustRanking:
             )
         gone = f" {lost} draws without a value are left out of the ranks." if lost else ""
         sign = (
-            f"The sign of {len(open_)} levers is open."
+            f"The sign of {len(open_)} lever{'s' if len(open_) > 1 else ''} is open."
             if open_
             else "No sign of a lever is open."
         )  # fmt: skip

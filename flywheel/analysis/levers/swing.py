@@ -47,6 +47,10 @@ class Swing:
     """How far below the run without the lever it gets, in parts of Ȳ."""
     trough: Array
     """When that is; NaN where it never is below."""
+    depth_then: Array
+    """How far below, in parts of the size of the run without the lever at the trough's own time: in a
+    growing business much more than ``depth`` for an early trough. NaN where ``usual`` was not given,
+    where that size is 0, or where it never is below."""
     t_flow: Array
     """When the last interval with d < 0 ends: 0 if there is none, infinite if it lasts to the end."""
     t_pay: Array
@@ -68,12 +72,14 @@ def swing(
     rate: float = 0.0,
     threshold: float = THRESHOLD,
     returns: bool = True,
+    usual: Array | None = None,
 ) -> Swing:
     """The dip metrics of M differences (M, T) over ``times`` (T,), which start at the pull.
 
     ``scale`` is Ȳ, one number or (M,); where it is 0 or not finite what is relative to it is NaN.
     ``rate`` is the continuous discount rate; without ``returns`` no internal rates are looked for,
-    which takes most of the time. All integrals are exact for straight pieces between
+    which takes most of the time. ``usual`` (M, T) is the run without the lever, for
+    ``depth_then``. All integrals are exact for straight pieces between
     saves, with zero crossings as nodes of their own.
 
     Raises UsageError where times do not rise or shapes do not fit.
@@ -93,6 +99,11 @@ def swing(
     area = np.abs(line.steps).sum(axis=1)
     pain = np.maximum(0.0 - line.steps, 0.0).sum(axis=1)
     gone = ~sound
+    deepest = clean.argmin(axis=1)
+    then = np.full(len(clean), np.nan)
+    if usual is not None:
+        level = np.abs(usual)[np.arange(len(clean)), deepest]
+        np.divide(-lowest, level, out=then, where=dips & (level > 0))
 
     def only(values: Array) -> Array:
         return np.where(gone, np.nan, values)
@@ -103,7 +114,8 @@ def swing(
         ),
         first=np.where(gone, 0, [row[0] if row else 0 for row in signs]),
         depth=only(np.maximum(0.0, 0.0 - lowest) / normal),
-        trough=only(np.where(dips, elapsed[clean.argmin(axis=1)], np.nan)),
+        trough=only(np.where(dips, elapsed[deepest], np.nan)),
+        depth_then=only(then),
         t_flow=only(_last_negative(line)),
         t_pay=only(line.last_repaid(_ROUNDING * area)),
         debt=only(np.maximum(0.0, 0.0 - line.worth.min(axis=1)) / normal),

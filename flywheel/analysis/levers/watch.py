@@ -86,6 +86,20 @@ class Course:
     usual: Array
     scale: Array
 
+    def level_until(self, observed: float) -> Array:
+        """(M,) the mean size of the variable without the lever in (0, ``observed``] after the pull.
+
+        Straight between saves; 0 where that run failed.
+        """
+        end = min(observed, float(self.times[-1]))
+        inside = self.times < end
+        times = np.append(self.times[inside], end)
+        size = np.abs(self.usual)
+        last = [np.interp(end, self.times, row) for row in size]
+        shown = np.column_stack([size[:, inside], last])
+        mean: Array = ((shown[:, 1:] + shown[:, :-1]) / 2 * np.diff(times)).sum(axis=1) / end
+        return np.asarray(np.nan_to_num(mean))
+
 
 def course(times: Array, usual: Array, pulled: Array, start: float, end: float) -> Course:
     """The difference of two runs (M, T) from a lever's pull at ``start`` until ``end``.

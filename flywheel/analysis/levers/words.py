@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from flywheel.analysis.decide.words import say
+from flywheel.analysis.decide.words import CALENDAR, say
 
 if TYPE_CHECKING:
     from flywheel.solve.study import Study
@@ -20,9 +20,6 @@ _KOREAN = {
     "minute": "분",
     "second": "초",
 }
-
-_CALENDAR = 1000.0
-"""Years from here on are those of the calendar."""
 
 
 def duration(value: float, unit: str, language: str = "en") -> str:
@@ -49,7 +46,7 @@ def moment(t: float, unit: str, korean: bool = False) -> str:
     ``시점 3`` in other units."""
     if unit != "year":
         return f"시점 {t:g}" if korean else f"{t:g}"
-    if abs(t) < _CALENDAR:
+    if abs(t) < CALENDAR:
         return f"{t:g}년 시점" if korean else f"year {t:g}"
     return f"{t:g}년" if korean else f"{t:g}"
 

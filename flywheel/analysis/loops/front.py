@@ -166,6 +166,7 @@ def _described(
             peak_time=float(times[int(sizes.argmax())]),
             partition=int(shared.partition[row]),
             rivals=int(shared.rivals[row]),
+            korean=own.text("ko")[0] if own else "",
         )
 
 

@@ -11,6 +11,8 @@ of T would have to be divided for growth to fall to s. Above 1 a push comes back
 patience, the core grows by more than a factor e in that time (exact where T has no negative entries:
 the reproduction number of van den Driessche and Watmough 2002, Math. Biosciences 180:29-48). An
 endless patience asks whether it grows at all; it makes the gain infinite where a stock loses nothing.
+Where the leading mode of the core swings, or what comes back of a push does (a leading eigenvalue is
+complex), no real gain tells of it: it is NaN.
 
 The gain of a *loop* is that of a circuit cut open: the product of its link gains over (s + d) of its
 stocks, and its *turn* is the sum of 1 / (s + d), the time a push takes to come round.
@@ -85,25 +87,25 @@ def leading(modes: Modes, core: Sequence[str]) -> int | None:
 def overall_gain(system: Linearisation, core: Sequence[str], patience: float = math.inf) -> float:
     """The gain of a part; infinite where a stock that is pushed loses nothing; 0 where none pushes.
 
-    ``patience`` is in the model's unit of time.
+    NaN where the part swings, or what comes back of a push. ``patience`` is in the model's unit of time.
     """
     place = {name: n for n, name in enumerate(system.stocks)}
     here = np.array([place[name] for name in core], dtype=int)
     if not len(here):
         return 0.0
     pushes, drains = (m[np.ix_(here, here)] for m in system.pushes_and_drains)
+    own = np.linalg.eigvals(system.jacobian[np.ix_(here, here)])
+    if abs(own[own.real.argmax()].imag) > _REAL * np.abs(own).max():
+        return math.nan
     losses = np.diag(drains) + 1 / patience
     given = pushes - (drains - np.diag(np.diag(drains)))
     if (losses == 0).any():
-        return (
-            math.inf
-            if (np.linalg.eigvals(system.jacobian[np.ix_(here, here)]).real > 0).any()
-            else 0.0
-        )
+        return math.inf if (own.real > 0).any() else 0.0
     values = np.linalg.eigvals(given / losses[:, np.newaxis])
-    size = np.abs(values).max()
-    real = values.real[np.abs(values.imag) <= _REAL * size]
-    return float(real.max(initial=0.0))
+    alone = np.abs(values.imag) <= _REAL * np.abs(values).max()
+    gain = float(values.real[alone].max(initial=0.0))
+    turning = float(values.real[~alone].max(initial=0.0))
+    return gain if gain >= turning else math.nan
 
 
 def loop_gains(

@@ -42,6 +42,12 @@ class LoopThatMatters:
     peak_time: float
     partition: int
     rivals: int
+    korean: str = ""
+    """The label in Korean."""
+
+    def called(self, language: str = "en") -> str:
+        """What the model calls the loop in a language, empty where it does not declare it."""
+        return (self.korean or self.label) if language == "ko" else self.label
 
 
 @dataclass(frozen=True, eq=False)

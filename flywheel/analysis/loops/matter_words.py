@@ -52,16 +52,16 @@ def _unit(unit: str, size: float, korean: bool) -> str:
     return f" {unit}{'s' if unit.isalpha() and size != 1 else ''}" if unit else ""
 
 
-def _called(loop: LoopThatMatters) -> str:
+def _called(loop: LoopThatMatters, language: str) -> str:
     path = loop.path if len(loop.path) <= 6 else (*loop.path[:5], "…")
-    return f"{loop.name} ({loop.label or ' → '.join((*path, loop.path[0]))})"
+    return f"{loop.name} ({loop.called(language) or ' → '.join((*path, loop.path[0]))})"
 
 
 def _first_en(
     result: LoopsThatMatter, top: LoopThatMatters, span: str, since: str, unit: str
 ) -> str:
     return (
-        f"In the {span}{unit} of {result.stamp.model} from {since}, loop {_called(top)} carries "
+        f"In the {span}{unit} of {result.stamp.model} from {since}, loop {_called(top, 'en')} carries "
         f"{top.share:.0%} of the change while it acts ({top.peak:.0%} at its height, at "
         f"{top.peak_time:g}), the most of {result.found:,} loops."
     )
@@ -72,8 +72,8 @@ def _first_ko(
 ) -> str:
     return (
         f"{result.stamp.model}: {since}부터 {span}{unit} 동안 고리 {result.found:,}개 가운데 변화를 "
-        f"가장 많이 만드는 것은 {_called(top)}입니다. 작용하는 동안 평균 {top.share:.0%}, 가장 클 때 "
-        f"({top.peak_time:g}) {top.peak:.0%}를 차지합니다."
+        f"가장 많이 만드는 것은 {_called(top, 'ko')}입니다. 작용하는 동안 평균 {top.share:.0%}, "
+        f"가장 클 때({top.peak_time:g}) {top.peak:.0%}를 차지합니다."
     )
 
 

@@ -93,7 +93,8 @@ class Vitals:
 
     ``rate`` is the growth rate of the core's leading mode (1 per unit of time), ``swing`` its angular
     frequency, ``doubling`` the time to double (NaN when it does not grow). ``gain`` is the overall
-    gain for a push that may take ``patience`` to come back; above 1 the flywheel spins. ``loops`` are
+    gain for a push that may take ``patience`` to come back; above 1 the flywheel spins; NaN where the
+    core swings, or has no pulse. ``loops`` are
     the strongest reinforcing loops of the core and ``labels`` what they are called, by language.
     ``times``, ``rates``, ``gains`` (T,) is the course over the run, NaN where there is no feedback or
     a slope is not finite.
@@ -119,7 +120,10 @@ class Vitals:
 
     @property
     def spins(self) -> bool:
-        """Whether a push comes back larger within the patience."""
+        """Whether a push comes back larger within the patience: a gain above 1, or where the core swings
+        and has none, growth by more than a factor e in that time (the same thing where it has one)."""
+        if math.isnan(self.gain):
+            return self.rate * self.patience > 1
         return self.gain > BREAK_EVEN_GAIN
 
     @property

@@ -221,7 +221,7 @@ def test_mistakes_are_named(shops) -> None:
 def test_sentences_table_and_receipt(shops) -> None:
     found = allocate(shops, 10.0, ["work_near", "work_far"], 2)
     text = found.explain()
-    assert "Sales (10 years after 0) rises by" in text
+    assert "Sales (after 10 years) rises by" in text
     assert "Work near (64 %" in text
     assert "9/9 starts" in text
     assert "「가까운 가게」(64%" in found.explain("ko")

@@ -220,7 +220,7 @@ def test_the_sentences_name_the_choice_its_failure_and_the_costs_left_out() -> N
     assert "「행동」" in korean
     assert "「이득」" in korean
     assert "비용은 빼지 않은" in korean
-    assert "(1 year after 0)" in english
+    assert "(after 1 year)" in english
     frame = found.frame
     assert list(frame.index) == [NOTHING, "act"]
     assert frame.loc["act", "label"] == "Act"

@@ -11,14 +11,23 @@ import flywheel as fw
 from flywheel.analysis.decide.words import say
 from flywheel.analysis.levers.dip import dip, dips
 from flywheel.analysis.levers.flip import flips
+from flywheel.analysis.levers.judging import misjudged_in_time
 from flywheel.analysis.levers.ladder import ladder, level_rank_correlation
 from flywheel.analysis.levers.levels import levels_of
 from flywheel.analysis.levers.misunderstood import misunderstood, misunderstood_under
-from flywheel.analysis.levers.openloop import feedback_links, measured_signs, opened
+from flywheel.analysis.levers.openloop import (
+    feedback_links,
+    measured_signs,
+    opened,
+    returning_links,
+)
 from flywheel.analysis.levers.pulling import bench, levers_of
 from flywheel.analysis.levers.ranking import leverage
 from flywheel.analysis.levers.robust import robust, spread
 from flywheel.analysis.levers.synergy import synergy
+from flywheel.analysis.levers.watch import course
+from flywheel.analysis.levers.words import percent
+from flywheel.analysis.sensitivity.ranges import ranges_of
 from flywheel.errors import UnknownNameError, UsageError
 from flywheel.solve.study import Study
 from flywheel.structure import graph, shortest_path
@@ -69,7 +78,13 @@ def test_a_lower_margin_dips_as_its_closed_form_says(study: Study) -> None:
     assert found.swing.trough[0] == pytest.approx(expected, abs=0.13)
     deepest = USUAL * N0 * math.exp(two * expected) - LESS * N0 * math.exp(one * expected)
     assert found.swing.depth[0] == pytest.approx(deepest / usual, rel=1e-3)
+    then = deepest / (USUAL * N0 * math.exp(two * expected))
+    assert found.swing.depth_then[0] == pytest.approx(then, rel=1e-3)
+    told = percent(float(found.swing.depth_then[0]))
+    assert f"falls short by {told} of the usual level of the time" in found.explain()
+    assert f"그 시점 평소 수준의 {told}만큼" in found.explain("ko")
     frame = found.frame["lower"]
+    assert frame["depth_then"] == pytest.approx(then, rel=1e-3)
     assert frame["watched"] == "profit"
     assert frame["t_pay"] == pytest.approx(found.swing.t_pay[0])
 
@@ -159,12 +174,95 @@ def test_observers_misjudge_the_margin_and_its_mirror_alike(study: Study) -> Non
     assert set(found.frame.columns) >= {"mli", "quadrant", "feedback_share", "rank_jump"}
 
 
+def test_noise_is_measured_in_the_years_that_observers_see(study: Study) -> None:
+    """A difference of -0.01 N(t) at once, small against the mean of thirty years of growth."""
+    seen = misunderstood(study, ["lower", "higher"], observed=2.0, noise=0.05)
+    one = dip(study, "lower")
+    growth = A - B * USUAL
+    level = USUAL * N0 * math.expm1(growth * 2.0) / growth / 2.0
+    found = misjudged_in_time(
+        one.times,
+        one.difference[None],
+        one.swing.npv,
+        observed=2.0,
+        noise=np.array([0.05 * level]),
+    )
+    assert seen.mui_time[0] == pytest.approx(found[0], rel=1e-4)
+    assert seen.mui_time[0] > 0.85
+    # By the level of thirty years it would be hardly more than even.
+    assert seen.stamp.settings["noise_of"] == "usual level while observed"
+    under = misunderstood_under(study, ["lower", "higher"], names=["a"], draws=8, observed=2.0)
+    assert (np.sign(under.mli[:, 0]) == [1, -1]).all()
+    assert under.mli[0, 0] == pytest.approx(seen.verdicts.mli[0], rel=0.2)
+
+
+@pytest.mark.parametrize("observed", [0.1, 1.0, 1.3, 7.0, 99.0])
+def test_the_level_observed_is_the_mean_of_straight_pieces(observed: float) -> None:
+    times = np.array([0.0, 1.0, 4.0])
+    one = course(times, np.array([[1.0, 3.0, 6.0]]), np.zeros((1, 3)), 0.0, 4.0)
+    end = min(observed, 4.0)
+    exact = (end + end**2 if end <= 1 else 2.0 + (end - 1) * (3 + (end - 1) / 2)) / end
+    assert one.level_until(observed)[0] == pytest.approx(exact)
+
+
+LIMIT = """
+model limit "A market that runs out"
+time 0 to 20 [year] step 1/16 save 1/8
+stock customers = 1 gains joining
+flow joining = (reach + talk * customers) * left
+aux left = max(market - customers, 0)
+aux profit = (price - 1) * customers
+param reach = 0.02
+param talk = 0.005
+param price = 2
+param market = 100
+outcome all = total profit
+lever advertise "Advertise" = reach by 100%
+lever dearer "Ask for more" = price by 10%
+"""
+
+
+def test_a_limit_through_an_auxiliary_holds_with_the_loops_open() -> None:
+    """Customers run out as before; only what they tell each other is cut, from either side."""
+    model = fw.parse(LIMIT)
+    signs = measured_signs(model)
+    links = feedback_links(model, ["profit"], signs)
+    assert links == (("customers", "joining"),)
+    assert returning_links(model, model.levers["advertise"], signs) == links
+    found = misunderstood(Study(model, "all"))
+    assert found.open_reasons == ("", "")
+    # N' = (2a + b N_planned) (100 - N) stays below the market, and the gain below what is left of it.
+    asked = Study(model, "all")
+    left = np.trapezoid(100.0 - asked.column("customers"), asked.times)
+    assert 0 < found.open_worth[0] < left
+
+
+@pytest.mark.parametrize("lever", ["keep_half", "buffer"])
+def test_a_worth_whose_sign_hangs_on_the_cut_is_none(lever: str) -> None:
+    """Capacity that goes on as planned while customers leave costs what nobody uses."""
+    found = misunderstood(Study(fw.load("aws"), "income_all", [18.0]), [lever, "pass_all"])
+    assert np.isnan(found.open_worth[0])
+    assert "where the loops are cut" in found.open_reasons[0]
+    assert np.isnan(found.verdicts.feedback_share[0])
+    assert found.verdicts.mui_fb[0] == 0
+    assert found.verdicts.mui[0] == found.mui_time[0]
+    assert found.open_worth[1] * found.worth[1] > 0
+    assert "judged by time alone" in found.explain()
+    assert "시간으로만" in found.explain("ko")
+
+
 def test_over_an_ensemble_the_good_lever_stays_good(study: Study) -> None:
     found = misunderstood_under(study, ["lower", "higher"], names=["a"], draws=32)
     assert found.good[0] == 1.0
     assert found.good[1] == 0.0
     assert np.isfinite(found.patience[0])
     assert math.isinf(found.patience[1])
+    # What is most surely good is not also what is hardest to say.
+    assert found.explain().count("Ask for less") == 1
+    assert 'Of the others "Ask for more" is the hardest to say (0%)' in found.explain()
+    assert found.explain("ko").count("덜 받기") == 1
+    alone = misunderstood_under(study, ["lower"], names=["a"], draws=8)
+    assert "hardest" not in alone.explain()
     again = misunderstood_under(study, ["lower", "higher"], names=["a"], draws=32)
     assert np.array_equal(found.mli, again.mli)
 
@@ -178,7 +276,9 @@ def test_opening_leaves_only_adjustments_and_the_run_as_it_was(name: str) -> Non
     links = feedback_links(model, [watched], measured_signs(model))
     assert links
     columns = {source: asked.column(source) for source, _ in links}
-    cut = opened(model, links, asked.times, columns)
+    cut, switches = opened(model, links, asked.times, columns)
+    left = Study(cut, outcome.name, overrides=dict.fromkeys(switches, 0.0))
+    assert np.asarray(left.value) == pytest.approx(np.asarray(asked.value), rel=1e-9)
     same = Study(cut, outcome.name)
     # Cut links read straight lines between saves, which costs up to a percent while much grows.
     assert np.asarray(same.value) == pytest.approx(np.asarray(asked.value), rel=1e-2)
@@ -375,6 +475,17 @@ def test_the_choice_flips_where_both_are_worth_the_same() -> None:
     assert "Double u" in found.explain()
     with pytest.raises(UsageError, match="two levers"):
         flips(Study(fw.parse(CHOICE), "sum"), ["double_u"])
+
+
+def test_what_a_lever_sets_is_decided_and_moves_no_choice() -> None:
+    text = CHOICE.replace('lever double_v "Double v" = v by 100%', "lever double_v = y to 4")
+    asked = Study(fw.parse(text), "sum")
+    found = flips(asked, ["double_u", "double_v"])
+    assert found.best.name == "double_v"
+    assert "y" not in {row.parameter for row in found.rows}
+    named = flips(asked, ["double_u", "double_v"], names=iter(["x", "Y"]))
+    assert named.examined == 2
+    assert found.examined == len(ranges_of(asked.model)) - 1
 
 
 def test_the_first_place_is_as_sure_as_the_range_says() -> None:

@@ -36,6 +36,18 @@ def test_ramp_in_closed_form_whatever_the_saves(saves: int) -> None:
     assert dip.pain_share[0] == pytest.approx(2.5 / 25.0, abs=1e-8)
 
 
+def test_depth_by_the_level_of_the_time_is_that_of_the_trough() -> None:
+    """A level that grows from 1 to 21: the ramp is deepest at 0, where it takes all of it."""
+    times = np.linspace(0.0, 20.0, 81)
+    usual = np.stack([1.0 + times, -1.0 - times, np.zeros(81), 1.0 + times])
+    both = np.concatenate([ramp(times)] * 3 + [np.ones((1, 81))])
+    found = swing(times, both, 11.0, usual=usual)
+    assert found.depth[:3] == pytest.approx(1.0 / 11.0)
+    assert found.depth_then[:2] == pytest.approx(1.0)
+    assert np.isnan(found.depth_then[2:]).all()
+    assert np.isnan(swing(times, both, 11.0).depth_then).all()
+
+
 def test_discounted_ramp_without_end() -> None:
     times = np.array([0.0, 3.0, 400.0])
     dip = swing(times, ramp(times), 1.0, rate=0.1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 import flywheel as fw
+from flywheel.analysis.decide.words import at_time
 from flywheel.analysis.loops.eigen import modes_of
 from flywheel.analysis.loops.gains import core_of, leading, loop_gains, overall_gain
 from flywheel.analysis.loops.linear import Linearisation
@@ -144,8 +145,48 @@ flow grow = 0.3 * big
     assert swings.core == ("x", "u")
     assert swings.rate == pytest.approx(0, abs=1e-12)
     assert swings.swing == pytest.approx(1)
-    assert swings.gain == 0
+    assert math.isnan(swings.gain)
+    assert not swings.spins
+    assert "(a round takes 6.28" in swings.explain()
+    assert "-0.0%" not in swings.explain()
+    assert "번갈아" in swings.explain("ko")
     assert vitals(study(text, "grow")).core == ("big",)
+
+
+def test_a_core_that_grows_in_swings_spins_though_it_has_no_gain() -> None:
+    """x' = 0.3 x + u, u' = 0.3 u - x has the modes 0.3 ± i: a factor e in 3.33 units of time."""
+    text = """model o
+time 0 to 10 step 1/32 save 1/4
+stock x = 1 gains v
+stock u = 0 gains w
+flow v = 0.3 * x + u
+flow w = 0.3 * u - x
+"""
+    asked = study(text, "x")
+    assert vitals(asked).rate == pytest.approx(0.3)
+    assert math.isnan(vitals(asked).gain)
+    assert vitals(asked, patience=3.4).spins
+    assert not vitals(asked, patience=3.3).spins
+    assert "overall gain has no value" in vitals(asked).explain()
+
+
+def test_pushes_that_come_back_turned_have_no_gain_though_the_core_grows() -> None:
+    """Ebay in 2016 grows by 2.5 % a year: a gain of 0 would say that nothing comes back."""
+    found = vitals(Study(fw.load("ebay"), "income_total", [17.0], since=2008), 2016.5)
+    assert found.rate > 0.02
+    assert found.swing == 0
+    assert math.isnan(found.gain)
+    assert "a push comes back from both sides in turn, so its overall gain has no value" in (
+        found.explain()
+    )
+    assert found.spins == (found.rate * 17 > 1)
+
+
+def test_a_time_without_a_calendar_is_called_one() -> None:
+    assert vitals(study(TWO, "x")).explain().startswith("At time 0 the core")
+    assert "x (after 8 years)" in vitals(study(TWO, "x")).explain()
+    assert at_time(2016.5, "year") == "2016.5"
+    assert at_time(2016.5, "week") == "time 2016.5"
 
 
 def test_without_feedback_there_is_no_pulse() -> None:
