@@ -19,6 +19,7 @@ from flywheel.model import Model
 from flywheel.solve.grid import Grid, make_grid
 from flywheel.solve.outcomes import recipes
 from flywheel.solve.plan import scenario_of
+from flywheel.sweep.base import Design
 from flywheel.sweep.inputs import spelled_inputs
 from flywheel.sweep.reduce import BLOCK, Edges
 from flywheel.sweep.text import model_files, model_text, read_model
@@ -163,7 +164,8 @@ class SweepPlan:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"this is no plan of a sweep: {error}") from None
         if design is None:
-            from flywheel.sweep.design import Design
+            # Every kind of design makes itself known when its module is read.
+            import flywheel.sweep.design  # noqa: F401
 
             design = Design.from_dict(found)
         return cls(design=design, **given)
@@ -189,7 +191,9 @@ class SweepPlan:
         extra = 2 * len(self.outcomes)
         inputs = len(self.model.params) + len(self.scenarios) + len(self.design.names) + 8
         columns = len(self.saved) + extra
-        buffer = (chunk + 2 * BLOCK) * saves * columns * 8 + 3 * BLOCK * cells * 8
+        again = len(self.model.variables) + extra  # of a block, to look for failures
+        buffer = (chunk + BLOCK) * saves * columns * 8 + 5 * BLOCK * cells * 8
+        buffer += BLOCK * saves * again * 8
         counts = cells * (self.bins + 2) * 4 if self.bins else 0
         shard = self.shard * (inputs + len(self.design.names) + 2 * extra) * 8
         everything = 0
@@ -259,6 +263,8 @@ def make_plan(
     if design.count < 1:
         raise UsageError("the design has no members")
     spelled_inputs(model, design.names)
+    if isinstance(design, Design):
+        design = design.spelled(model)
     grid = make_grid(model.time, start, stop, step, save)
     columns = tuple(model.stocks) if saved is None else _names(saved, model.variables, "variable")
     every, _ = recipes(model)

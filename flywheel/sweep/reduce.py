@@ -113,12 +113,11 @@ class Edges:
     bins: int
 
     @classmethod
-    def around(cls, values: Array, bins: int, wider: float) -> Edges:
-        """From a pilot's ``values`` (M, T, V), failed members left out, made wider on each side by a
-        fraction of the range."""
-        low, high = np.full(values.shape[1:], -1.0), np.full(values.shape[1:], 1.0)
-        if len(values):
-            low, high = values.min(axis=0) + 0.0, values.max(axis=0) + 0.0
+    def around(cls, low: Array, high: Array, bins: int, wider: float) -> Edges:
+        """From the extremes (T, V) of a pilot (infinite where all of it failed), made wider on each
+        side by a fraction of the range."""
+        seen = np.isfinite(low) & np.isfinite(high)
+        low, high = np.where(seen, low, -1.0) + 0.0, np.where(seen, high, 1.0) + 0.0
         with np.errstate(over="ignore"):
             margin = wider * (high - low)
         # A cell that never differs still needs bins of some width.

@@ -158,6 +158,12 @@ def _prepare(plan: SweepPlan, lanes: int = LANES) -> _Ready:
         return found
 
 
+def forget() -> None:
+    """Lets go of what is kept between shards: models, kernels, memory."""
+    with _lock:
+        _ready.clear()
+
+
 def with_pilot(plan: SweepPlan) -> SweepPlan:
     """The plan with the ranges of its histograms, from a pilot of members spread over the design.
 
@@ -167,13 +173,18 @@ def with_pilot(plan: SweepPlan) -> SweepPlan:
         return plan
     ready = _prepare(plan)
     members = spread_members(plan.count, PILOT, plan.seed ^ _PILOT_KEY)
-    rows = np.concatenate([plan.design.rows(int(m), 1) for m in members])
-    labels = [label for m in members for label in plan.design.labels(int(m), 1)]
-    inputs = ready.inputs(rows, labels, members)
-    values, broken = ready.kernel.run(inputs, members)
-    values = values[:, :, : ready.saved]
-    sound = np.isfinite(values).all(axis=(1, 2)) & ~broken
-    return plan.with_edges(Edges.around(values[sound], plan.bins, WIDER))
+    low = np.full((ready.grid.saves, ready.saved), np.inf)
+    high = -low
+    for start in range(0, len(members), BLOCK):
+        some = members[start : start + BLOCK]
+        rows = np.concatenate([plan.design.rows(int(m), 1) for m in some])
+        labels = [label for m in some for label in plan.design.labels(int(m), 1)]
+        values, broken = ready.kernel.run(ready.inputs(rows, labels, some), some)
+        values = values[:, :, : ready.saved]
+        sound = values[np.isfinite(values).all(axis=(1, 2)) & ~broken]
+        low = np.minimum(low, sound.min(axis=0, initial=np.inf))
+        high = np.maximum(high, sound.max(axis=0, initial=-np.inf))
+    return plan.with_edges(Edges.around(low, high, plan.bins, WIDER))
 
 
 def compute(plan: SweepPlan, number: int, chunk: int = CHUNK, *, lanes: int = LANES) -> ShardResult:

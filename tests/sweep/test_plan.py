@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 import flywheel as fw
 from flywheel.errors import UnknownNameError, UsageError
-from flywheel.sweep.design import crossed, grid, listed
+from flywheel.sweep import shard
+from flywheel.sweep.design import crossed, grid, listed, sample
+from flywheel.sweep.distributions import Uniform
 from flywheel.sweep.plan import SweepPlan, make_plan
 from flywheel.sweep.shard import compute, with_pilot
 
@@ -103,6 +106,24 @@ def test_memory_is_said_before_anything_is_there() -> None:
     whole = 20_000 * 21 * 8
     assert large.result - small.result == whole
     assert "for 2 workers" in str(plan.memory(2))
+
+
+@pytest.mark.parametrize("keep", ["streams", "everything"])
+def test_a_shard_takes_no_more_than_was_said(keep: str) -> None:
+    model = fw.parse(TEXT.replace("save 1/4", "save 1/8"))
+    design = sample({"r": Uniform(0.1, 0.3), "S": Uniform(1, 2)}, 4096, kind="random", seed=1)
+    plan = with_pilot(make_plan(model, design, saved=["S", "f"], keep=keep))
+    compute(plan, 0)
+    shard.forget()
+    tracemalloc.start()
+    try:
+        compute(plan, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    said = plan.memory().working
+    assert peak < 1.1 * said
+    assert said < 4 * peak  # no empty caution
 
 
 def test_scenarios_of_the_design_are_noted() -> None:

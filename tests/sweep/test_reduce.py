@@ -29,6 +29,11 @@ def moments_of(values: np.ndarray) -> Moments:
     return total.result(values.shape[1:])  # type: ignore[arg-type]
 
 
+def edges_of(pilot: np.ndarray, bins: int, wider: float) -> Edges:
+    low = pilot.min(axis=0, initial=np.inf)
+    return Edges.around(low, pilot.max(axis=0, initial=-np.inf), bins, wider)
+
+
 def counts_of(values: np.ndarray, edges: Edges) -> np.ndarray:
     total = Counts(edges)
     for first in range(0, len(values), BLOCK):
@@ -112,7 +117,7 @@ def ensembles() -> dict[str, np.ndarray]:
 def test_quantiles_are_within_half_a_percent_of_the_range(kind: str) -> None:
     values = ensembles()[kind]
     pilot = values[spread_members(len(values), 512, 9)]
-    edges = Edges.around(pilot, 320, 0.15)
+    edges = edges_of(pilot, 320, 0.15)
     moments, counts = moments_of(values), counts_of(values, edges)
     assert (counts.sum(axis=2) == len(values)).all()
     levels = (0.01, 0.05, 0.25, 0.4999, 0.5, 0.75, 0.95, 0.99)
@@ -124,7 +129,7 @@ def test_quantiles_are_within_half_a_percent_of_the_range(kind: str) -> None:
 
 def test_the_ends_are_exact_and_order_is_kept() -> None:
     values = np.random.default_rng(5).standard_cauchy((5000, 2, 2))
-    edges = Edges.around(values[:512], 320, 0.15)
+    edges = edges_of(values[:512], 320, 0.15)
     moments = moments_of(values)
     found = quantiles(counts_of(values, edges), edges, moments, LEVELS)
     assert (np.diff(found, axis=0) >= 0).all()
@@ -135,13 +140,13 @@ def test_the_ends_are_exact_and_order_is_kept() -> None:
 def test_a_cell_that_never_differs_has_its_value_as_every_quantile() -> None:
     for value in (0.0, 5.0, -3e200, 1e-310):
         values = np.full((700, 1, 1), value)
-        edges = Edges.around(values[:512], 320, 0.15)
+        edges = edges_of(values[:512], 320, 0.15)
         found = quantiles(counts_of(values, edges), edges, moments_of(values), LEVELS)
         assert (found == value).all()
 
 
 def test_what_the_pilot_did_not_see_falls_in_open_bins() -> None:
-    edges = Edges.around(np.array([0.0, 1.0]).reshape(2, 1, 1), 10, 0.0)
+    edges = edges_of(np.array([0.0, 1.0]).reshape(2, 1, 1), 10, 0.0)
     values = np.array([-1e300, -5.0, 0.5, 7.0, 1e300]).reshape(5, 1, 1)
     counts = counts_of(values, edges)
     assert counts[0, 0, 0] == 2
@@ -151,7 +156,7 @@ def test_what_the_pilot_did_not_see_falls_in_open_bins() -> None:
 
 
 def test_a_pilot_that_failed_leaves_ranges_that_count() -> None:
-    edges = Edges.around(np.empty((0, *SHAPE)), 320, 0.15)
+    edges = edges_of(np.empty((0, *SHAPE)), 320, 0.15)
     values = np.random.default_rng(6).normal(0, 9, (100, *SHAPE))
     assert (counts_of(values, edges).sum(axis=2) == 100).all()
     empty = MomentSum(12).result(SHAPE)
