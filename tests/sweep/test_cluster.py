@@ -52,5 +52,5 @@ def test_a_mistake_ends_everything(cluster: Any) -> None:
 
 
 def test_no_scheduler_there() -> None:
-    with pytest.raises(UsageError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
+    with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         run([], FakeJob({}), kind="tcp://127.0.0.1:1")
