@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flywheel.declarations import Data, Declaration, Use
 from flywheel.errors import Source, UsageError
 from flywheel.language import load_file, parse, print_model
-from flywheel.model import Model
+from flywheel.model import Data, Declaration, Model, Use
 
 
 def model_files(model: Model) -> dict[str, str]:
