@@ -94,7 +94,9 @@ class FailureFinder:
                 self.plan, self.grid, inputs, self.method, self.seed, None, prefer, member
             )
             if not status.ok and status.variable is not None and status.time is not None:
-                variable, time, reason = status.variable, status.time, status.message
+                variable, time = status.variable, status.time
+                # Lines depend on where the model was read, and the same run must say the same.
+                reason = status.message.removesuffix(f" ({status.span})")
         self._row(member, variable, time, reason)
 
     def note(self, member: int, variable: str, row: int) -> None:

@@ -180,7 +180,11 @@ class SweepPlan:
 
     def with_edges(self, edges: Edges | None) -> SweepPlan:
         """The plan with the ranges of its histograms."""
-        return replace(self, edges=edges)
+        found = replace(self, edges=edges)
+        for name in ("model", "grid", "hash"):  # what takes a while and stays the same
+            if name in self.__dict__:
+                found.__dict__[name] = self.__dict__[name]
+        return found
 
     # What it takes ------------------------------------------------------------------------------
 
@@ -270,7 +274,7 @@ def make_plan(
     every, _ = recipes(model)
     wanted = tuple(every) if outcomes is None else _names(outcomes, every, "outcome")
     files = model_files(model)
-    return SweepPlan(
+    plan = SweepPlan(
         model_text=model_text(model, files),
         model_name=model.name,
         model_hash=model.hash,
@@ -291,6 +295,8 @@ def make_plan(
         reservoir=reservoir,
         bins=BINS if quantiles else 0,
     )
+    plan.__dict__["model"] = model  # its text was found to say the same
+    return plan
 
 
 def _whole(name: str, value: object, least: int) -> int:

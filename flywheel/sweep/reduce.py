@@ -227,7 +227,7 @@ class Reservoir:
 
 
 _GOLDEN = 0x9E3779B97F4A7C15
-_PIECE = 1 << 18
+_PIECE = 1 << 15
 
 
 def hashed(members: NDArray[np.int64], key: int) -> NDArray[np.uint64]:
