@@ -143,16 +143,16 @@ def _print(result: Shown, language: str) -> None:
 
     shown = brief(result, language)
     out = console()
-    _paragraph(result.explain(language))
+    paragraph(result.explain(language))
     sys.stdout.write("\n")
     if shown.about:
-        _paragraph(shown.about)
+        paragraph(shown.about)
         sys.stdout.write("\n")
     fitted, dropped = fit(shown, out.width)
     if fitted.rows:
         print_table(_table(fitted, out.width))
     for note in shown.notes:
-        _paragraph(note)
+        paragraph(note)
     korean = language == "ko"
     if shown.more:
         say(f"외 {shown.more}개, 모두 보려면 --out FILE.csv" if korean else
@@ -165,7 +165,7 @@ def _print(result: Shown, language: str) -> None:
         say(receipt_line(stamp, language))
 
 
-def _paragraph(text: str) -> None:
+def paragraph(text: str) -> None:
     """Text on stdout, broken between words on a terminal only."""
     if not sys.stdout.isatty():
         sys.stdout.write(f"{text}\n")

@@ -442,6 +442,143 @@ def allocate(
     return study.allocate(question, budget, periods, cost, lever)
 
 
+SweepFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where a sweep is kept.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="How many at once; as many as there are processors.")
+]
+Executor = Annotated[
+    str,
+    typer.Option(
+        metavar="KIND", help="threads, processes, or a Dask scheduler's address: tcp://host:8786."
+    ),
+]
+
+
+@app.command(
+    epilog='Example: flywheel sweep core_flywheel --range churn0="0.05 to 0.2" --runs 10000 '
+    "--out sweep"
+)
+def sweep(
+    model: ModelName,
+    range_: Annotated[
+        list[str],
+        typer.Option(
+            "--range",
+            metavar='NAME="1 to 2"',
+            help="An input and its range, NAME alone for the model's own; repeat for more. All "
+            "parameters by default.",
+        ),
+    ] = [],  # noqa: B006
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=1,2,3", help="Values of an input, every combination; repeat for more."
+        ),
+    ] = [],  # noqa: B006
+    list_: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", metavar="FILE.csv", help="Runs one by one: names, then a row a run."
+        ),
+    ] = None,
+    runs: Annotated[
+        str | None, typer.Option(metavar="N", help="How many runs are drawn: 1024 if left out.")
+    ] = None,
+    design: Annotated[
+        str | None, typer.Option(help="sobol (default), lhs, random or grid.")
+    ] = None,
+    scenario: Annotated[
+        list[str],
+        typer.Option(
+            help="All runs in this scenario; repeat for more; base is the model as it is."
+        ),
+    ] = [],  # noqa: B006
+    levers: Annotated[
+        bool, typer.Option("--levers", help="Every combination of levers pulled and not pulled.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep the results there; a killed sweep can resume."),
+    ] = None,
+    workers: Workers = None,
+    executor: Executor = "threads",
+    keep: Annotated[
+        str, typer.Option(help="streams (means, quantiles, some runs) or everything.")
+    ] = "streams",
+    seed: Seed = 0,
+    save: Annotated[
+        list[str],
+        typer.Option(
+            metavar="VAR",
+            help="A variable to follow over time; repeat for more. Stocks by default.",
+        ),
+    ] = [],  # noqa: B006
+    language: Language = "en",
+    json: Json = False,
+) -> int:
+    """Run a model thousands of times over ranges, values or a list, and say how outcomes spread."""
+    from flywheel.cli import sweep as sweeps
+
+    asked = sweeps.Asked(range_, grid, list_, runs, design, scenario, levers, seed)
+    return sweeps.sweep(
+        model,
+        asked,
+        out=out,
+        workers=workers,
+        executor=executor,
+        keep=keep,
+        saved=save,
+        language=language,
+        as_json=json,
+    )
+
+
+@app.command(epilog="Example: flywheel resume sweep")
+def resume(
+    folder: SweepFolder,
+    workers: Workers = None,
+    executor: Executor = "threads",
+    other_versions: Annotated[
+        bool,
+        typer.Option(
+            "--other-versions",
+            help="Also where other versions began it: last digits may differ between shards.",
+        ),
+    ] = False,
+    language: Language = "en",
+    json: Json = False,
+) -> int:
+    """Compute what is missing of a sweep that was stopped or killed, and nothing else."""
+    from flywheel.cli import sweep as sweeps
+
+    return sweeps.resume(
+        folder,
+        workers=workers,
+        executor=executor,
+        other_versions=other_versions,
+        language=language,
+        as_json=json,
+    )
+
+
+@app.command(epilog="Example: flywheel inspect sweep --out runs.csv")
+def inspect(
+    folder: SweepFolder,
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="FILE", help="Also write every run: .csv or .parquet; repeat for more."
+        ),
+    ] = [],  # noqa: B006
+    language: Language = "en",
+    json: Json = False,
+) -> int:
+    """Show what the folder of a sweep holds so far; nothing is computed or changed."""
+    from flywheel.cli import sweep as sweeps
+
+    return sweeps.inspect(folder, out=out, language=language, as_json=json)
+
+
 @app.command(epilog="Example: flywheel new coffee_bar && flywheel run coffee_bar.fly")
 def new(
     name: Annotated[
