@@ -13,7 +13,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING
 
 from flywheel.cli.answer import LANGUAGES
-from flywheel.cli.output import console, print_json, print_table, report_error, say, write_atomic
+from flywheel.cli.output import console, print_json, report_error, say, write_atomic
 from flywheel.cli.run import number
 from flywheel.errors import FlywheelError, UsageError, nearest
 from flywheel.expr import key
@@ -21,11 +21,12 @@ from flywheel.expr import key
 if TYPE_CHECKING:
     from flywheel.model import Model
     from flywheel.sweep.base import Design
+    from flywheel.sweep.distributions import Distribution
     from flywheel.sweep.progress import Progress
     from flywheel.sweep.result import Sweep
 
 RUNS = 1024
-"""Runs of a sample when nobody says how many: a power of 2, for which Sobol' points are best balanced."""
+"""Runs of a sample when nobody says how many: a power of 2, which suits Sobol' points."""
 DESIGNS = ("sobol", "lhs", "random", "grid")
 STOPPED = 130
 BASE = "base"
@@ -108,11 +109,13 @@ class Asked:
             raise UsageError(f"--runs takes a whole number such as 1000 or 1e6, not {self.runs!r}")
         return int(count)
 
-    def _distributions(self, model: Model, evidence: bool) -> dict[str, object]:
+    def _distributions(self, model: Model, evidence: bool) -> dict[str, Distribution | float]:
         """Named inputs with their ranges; all parameters that have one where none is named."""
         from flywheel.sweep.ranges import Range, ranges_of
 
-        names, given, fixed = [], dict[str, Range](), dict[str, float]()
+        names: list[str] = []
+        given: dict[str, Range] = {}
+        fixed: dict[str, float] = {}
         levers = {key(name): name for name in model.levers}
         for text in self.ranges:
             name, value = _named(text, "--range", optional=True)
@@ -179,7 +182,7 @@ class Asked:
             if isinstance(own, float):
                 found[name] = (own,)
                 continue
-            inner = own.ppf(np.linspace(0, 1, each))  # type: ignore[attr-defined]
+            inner = own.ppf(np.linspace(0, 1, each))
             found[name] = tuple(float(value) for value in inner)
         return found
 
