@@ -101,6 +101,23 @@ def test_every_member_is_the_run_of_its_numbers(method: str, scenario: str) -> N
     assert seen == 40
 
 
+@pytest.mark.parametrize(
+    "asked", [{"stop": 6}, {"start": 1}, {"start": 2.5, "stop": 7}, {"step": 1 / 16, "save": 1 / 8}]
+)
+def test_other_times_give_the_outcomes_and_reasons_of_a_run(asked: dict[str, float]) -> None:
+    model = fw.parse(TEXT.replace("wall = 60", "wall = 1e9"))
+    plan = make_plan(model, spread(("r", "fee"), 8), quantiles=False, **asked)  # type: ignore[arg-type]
+    found = compute(plan, 0)
+    assert not len(found.failures)
+    for member, row in enumerate(plan.design.rows(0, 8)):
+        numbers = dict(zip(plan.design.names, map(float, row), strict=True))
+        run = simulate(model, overrides=numbers, **asked)  # type: ignore[arg-type]
+        for k, name in enumerate(plan.outcomes):
+            value = found.outcomes[member, k]
+            assert value == pytest.approx(run.outcomes[name], rel=1e-12, nan_ok=True), name
+            assert found.reasons[found.codes[member, k]] == run.outcomes.reason(name)
+
+
 def test_levers_by_intensity_on_top_of_scenarios_are_a_studys() -> None:
     from flywheel.solve.study import Study
 
