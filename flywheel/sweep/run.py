@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from flywheel.errors import LimitError, UsageError
 from flywheel.model import Model
@@ -26,6 +27,9 @@ from flywheel.sweep.shard import CHUNK, with_pilot
 from flywheel.sweep.source import Folder, Memory
 from flywheel.sweep.store import Store, StoreError
 from flywheel.sweep.tables import need_pyarrow
+
+WRITERS = 4
+"""Shards that are written at once."""
 
 
 def sweep(
@@ -237,21 +241,49 @@ def _fill(
 
 
 class _Kept:
-    """A store that is being written."""
+    """A store that is being written, by a few threads: waiting for a disk to sync takes longer than
+    computing a shard, and a disk syncs several files at once as fast as one. A context manager; at its
+    end everything is written, or the first error of a writer raised."""
 
     form: Form = "parquet"
 
     def __init__(self, store: Store, plan: SweepPlan) -> None:
         self._store = store
         self._plan = plan
+        self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="flywheel-write")
+        self._running: dict[Future[None], int] = {}
         self.computed: list[int] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            self._collect(0, raising=kind is None)
+        finally:
+            self._pool.shutdown(wait=True)
+
     def add(self, number: int, piece: Piece) -> None:
-        self._store.write(number, piece, self._plan.hash)
-        self.computed.append(number)
+        self._running[self._pool.submit(self._store.write, number, piece, self._plan.hash)] = number
+        self._collect(WRITERS)
 
     def give_up(self, number: int, reason: str) -> None:
         self._store.give_up(number, reason)
+
+    def _collect(self, most: int, raising: bool = True) -> None:
+        """Waits until at most so many shards are still to be written."""
+        while True:
+            done = [future for future in self._running if future.done()]
+            for future in done:
+                number = self._running.pop(future)
+                problem = future.exception()
+                if problem is None:
+                    self.computed.append(number)
+                elif raising:
+                    raise problem
+            if len(self._running) <= most:
+                return
+            wait(self._running, return_when=FIRST_COMPLETED)
 
 
 def _finish(store: Store, plan: SweepPlan, how: _How, said: str) -> Sweep:
@@ -260,7 +292,8 @@ def _finish(store: Store, plan: SweepPlan, how: _How, said: str) -> Sweep:
     missing = [number for number in range(plan.shards) if number not in whole]
     target = _Kept(store, plan)
     try:
-        _fill(target, plan, missing, how, said)
+        with target:
+            _fill(target, plan, missing, how, said)
     except KeyboardInterrupt:
         done = len(whole) + len(target.computed)
         raise KeyboardInterrupt(

@@ -74,7 +74,7 @@ def to_parquet(plan: SweepPlan, result: ShardResult) -> dict[str, bytes]:
     shards |= {name: rows[:, k] for k, name in enumerate(columns.inputs)}
     if columns.scenario:
         shards[columns.scenario] = pa.array(plan.design.labels(result.first, count), pa.string())
-    shards |= {name: result.outcomes[:, k] for k, name in enumerate(columns.outcomes)}
+    shards |= {name: _given(result.outcomes[:, k]) for k, name in enumerate(columns.outcomes)}
     texts = np.array([*result.reasons, ""], dtype=object)
     for k, name in enumerate(columns.reasons):
         codes = result.codes[:, k]
@@ -128,11 +128,18 @@ def _runs(
         columns.run_time: np.tile(times, len(members)),
     }
     flat = np.ascontiguousarray(values.reshape(-1, values.shape[2]).T)
-    table |= {name: flat[k] for k, name in enumerate(columns.saved)}
+    table |= {name: _given(flat[k]) for k, name in enumerate(columns.saved)}
     # Trajectories are noise to a compressor; numbers of members and times are not.
     packed = dict.fromkeys(columns.saved, "NONE")
     packed |= {columns.run_member: "ZSTD", columns.run_time: "ZSTD"}
     return _file(table, packed, [columns.run_member, columns.run_time])
+
+
+def _given(values: NDArray[Any]) -> Any:
+    """A column in which NaN is no value: databases would count with it, and call it the largest."""
+    import pyarrow as pa
+
+    return pa.array(values, from_pandas=True)
 
 
 def _file(
