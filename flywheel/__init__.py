@@ -12,7 +12,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flywheel.api import Assessment, CheckReport, Model, Run, assess, load, model_names, parse
+    from flywheel.api import (
+        Assessment,
+        CheckReport,
+        Model,
+        Run,
+        assess,
+        load,
+        model_names,
+        open_sweep,
+        parse,
+    )
     from flywheel.errors import (
         Finding,
         FlywheelError,
@@ -44,6 +54,7 @@ _HOME = {
     "format_text": "flywheel.language",
     "load": "flywheel.api",
     "model_names": "flywheel.api",
+    "open_sweep": "flywheel.api",
     "parse": "flywheel.api",
     "parse_expression": "flywheel.language",
     "print_expr": "flywheel.language",
@@ -68,6 +79,7 @@ __all__ = [
     "format_text",
     "load",
     "model_names",
+    "open_sweep",
     "parse",
     "parse_expression",
     "print_expr",

@@ -37,9 +37,12 @@ if TYPE_CHECKING:
         Sensitivity,
         Study,
     )
+    from flywheel.sweep.plan import DesignLike
+    from flywheel.sweeps import Sweep
 
 __all__ = [
-    "Assessment", "CheckReport", "Model", "Run", "assess", "chain_names", "load", "model_names", "parse",
+    "Assessment", "CheckReport", "Model", "Run", "assess", "chain_names", "load", "model_names",
+    "open_sweep", "parse",
 ]  # fmt: skip
 
 
@@ -197,6 +200,38 @@ class Model(_model.Model):
         from flywheel.studies import LoopsThatMatter
 
         return shown(LoopsThatMatter, loops_that_matter(self, **options), model=self)
+
+    def sweep(
+        self,
+        design: DesignLike | None = None,
+        *,
+        runs: int | None = None,
+        kind: Literal["sobol", "lhs", "random"] = "sobol",
+        seed: int = 0,
+        scenarios: Sequence[str | None] | None = None,
+        folder: str | PathLike[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **ranges: Any,
+    ) -> Sweep:
+        """Run the model many times: ``model.sweep(churn0=(0.05, 0.2), runs=10_000)``.
+
+        ``ranges`` are parameters or initial stocks as ``(low, high)``, a distribution of
+        ``flywheel.sweep.design`` or a number; without any, every parameter is drawn from its own range
+        and evidence. ``design`` is a ready one instead (``grid``, ``from_csv``, ``levers_on_off`` …).
+        ``scenarios`` repeats it under each (None is the model as it is). With ``folder`` the results
+        survive a kill, and the same call goes on where it stopped. ``options`` are those of
+        ``flywheel.sweep.run.sweep``: ``keep``, ``saved``, ``workers``, ``executor``, ``progress`` …
+
+        Failed runs are data (``.failures``). The bytes of the result do not depend on who computed it.
+
+        Raises UnknownNameError, UsageError and LimitError for what makes no sense or does not fit.
+        """
+        from flywheel.sweeps import sweep
+
+        return sweep(
+            self, design, runs=runs, kind=kind, seed=seed, scenarios=scenarios, ranges=ranges,
+            folder=None if folder is None else Path(folder), **dict(options or {}),
+        )  # fmt: skip
 
     def tangents(
         self, names: Sequence[str], columns: Sequence[str], *, method: str = "rk4", **options: Any
@@ -480,6 +515,16 @@ def parse(text: str, *, name: str = "<text>", folder: str | PathLike[str] | None
     from flywheel.language import parse as parse_text
 
     return parse_text(text, name=name, folder=None if folder is None else Path(folder), build=Model)
+
+
+def open_sweep(folder: str | PathLike[str]) -> Sweep:
+    """The sweep in a folder, as far as it is finished; every part is checked against its hash.
+
+    Raises UsageError for a folder that holds none.
+    """
+    from flywheel.sweeps import open_sweep
+
+    return open_sweep(Path(folder))
 
 
 def chain_names() -> tuple[str, ...]:
