@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -402,3 +404,44 @@ def test_a_parameter_without_a_range_is_told_how_to_give_one(flywheel: Run) -> N
     assert said.code == 2
     assert '--range p="1 to 2"' in said.err
     assert "levers" in flywheel("sweep", "zero.fly", "--levers").err
+
+
+# What the document shows ------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "sweeps.md").read_text()
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+def test_the_commands_in_the_document_work(flywheel: Run) -> None:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    assert len(lines) >= 5
+    for line in lines:
+        said = flywheel(*shlex.split(line)[1:])
+        assert said.code == 0, f"{line}\n{said}"
+    assert len(pd.read_csv("churn.csv")) == 2000
+
+
+def test_the_code_in_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    assert len(blocks("python")) == 3
+    for code in blocks("python"):
+        exec(code, names)
+    assert names["found"].sha256 == names["again"].sha256
+    tables = {path.name for path in Path("runs").iterdir() if path.is_dir()}
+    assert tables <= set(re.findall(r"^\| `(\w+)/`", DOCUMENT, re.MULTILINE))
+    for package in ("xarray", "duckdb"):
+        (code,) = blocks(f"python {package}")
+        if importlib.util.find_spec(package):
+            exec(code, names)
+
+
+def test_the_document_tells_the_truth_about_defaults() -> None:
+    from flywheel.cli.sweep import RUNS
+    from flywheel.sweep.plan import SHARD
+
+    assert f"{RUNS:,} runs" in DOCUMENT
+    assert f"shard of {SHARD:,} runs" in DOCUMENT
