@@ -20,23 +20,52 @@ from tests.sweep.small import SETTINGS, design, pond
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a matter of POSIX")
 
+# Starting Python and compiling the model takes longer than the sweep. One process does that once and
+# then makes a copy of itself for every sweep that is to be killed, in a process group of its own.
 SCRIPT = """
-    import sys
+    import os, sys
     from flywheel.sweep.run import sweep
     from tests.sweep.small import SETTINGS, design, pond
-    folder, executor, runs, chunk = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    sweep(pond(), design(runs), folder=folder, executor=executor, chunk=chunk, workers=2, **SETTINGS)
+    sweep(pond(), design(64), folder=sys.argv[1] + "-warm", workers=1, **SETTINGS)
+    for line in sys.stdin:
+        executor, runs, chunk = line.split()
+        child = os.fork()
+        if not child:
+            os.setsid()
+            settings = {**SETTINGS, "executor": executor, "chunk": int(chunk), "workers": 2}
+            sweep(pond(), design(int(runs)), folder=sys.argv[1], **settings)
+            os._exit(0)
+        sys.stdout.write(f"{child}\\n")
+        sys.stdout.flush()
+        os.waitpid(child, 0)
 """
 
 
-def start(folder: Path, executor: str, runs: int, chunk: int) -> subprocess.Popen[bytes]:
-    """The sweep in a process group of its own."""
-    arguments = [str(folder), executor, str(runs), str(chunk)]
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
-    )
+class Starter:
+    """Starts sweeps in a folder; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    def __enter__(self) -> Starter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate(timeout=10)
+        assert self._process.returncode == 0
+
+    def start(self, executor: str, runs: int, chunk: int) -> psutil.Process:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{executor} {runs} {chunk}\n")
+        self._process.stdin.flush()
+        return psutil.Process(int(self._process.stdout.readline()))
 
 
 def finished(folder: Path) -> dict[str, tuple[int, int]]:
@@ -51,26 +80,25 @@ def kill_again_and_again(folder: Path, kills: int, runs: int, processes_every: i
     dice = random.Random(kills)
     shards = -(-runs // SETTINGS["shard"])
     kept: dict[str, tuple[int, int]] = {}
-    for kill in range(kills):
-        executor = "processes" if kill % processes_every == processes_every - 1 else "threads"
-        process = start(folder, executor, runs, dice.choice([64, 137, 1000]))
-        enough = len(kept) + dice.randint(0, 3)
-        deadline = time.monotonic() + 30
-        while len(finished(folder)) <= enough and process.poll() is None:
-            assert time.monotonic() < deadline, "no progress"
-            time.sleep(0.002)
-        time.sleep(dice.random() * 0.02)
-        family = (
-            psutil.Process(process.pid).children(recursive=True) if executor != "threads" else []
-        )
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        _, alive = psutil.wait_procs(family, timeout=5)
-        assert not alive
-        now = finished(folder)
-        assert {name: now[name] for name in kept} == kept, "a finished shard was computed again"
-        assert set(now) > set(kept)
-        kept = now
+    with Starter(folder) as starter:
+        for kill in range(kills):
+            executor = "processes" if kill % processes_every == processes_every - 1 else "threads"
+            process = starter.start(executor, runs, dice.choice([64, 137, 1000]))
+            enough = len(kept) + dice.randint(0, 3)
+            deadline = time.monotonic() + 30
+            while len(finished(folder)) <= enough:
+                assert process.is_running(), "it ended by itself"
+                assert time.monotonic() < deadline, "no progress"
+                time.sleep(0.002)
+            time.sleep(dice.random() * 0.02)
+            family = [process, *process.children(recursive=True)]
+            os.killpg(process.pid, signal.SIGKILL)
+            _, alive = psutil.wait_procs(family, timeout=5)
+            assert not alive
+            now = finished(folder)
+            assert {name: now[name] for name in kept} == kept, "a finished shard was computed again"
+            assert set(now) > set(kept)
+            kept = now
     assert len(kept) < shards, "the sweep ended before the last kill: make it longer"
     assert not open_sweep(folder).complete
 
