@@ -142,27 +142,40 @@ def _print(result: Shown, language: str) -> None:
     from flywheel.brief import brief, receipt_line
 
     shown = brief(result, language)
-    out = console()
     paragraph(result.explain(language))
     sys.stdout.write("\n")
     if shown.about:
         paragraph(shown.about)
         sys.stdout.write("\n")
-    fitted, dropped = fit(shown, out.width)
-    if fitted.rows:
-        print_table(_table(fitted, out.width))
+    dropped = print_fitted(shown)
     for note in shown.notes:
         paragraph(note)
     korean = language == "ko"
     if shown.more:
         say(f"외 {shown.more}개, 모두 보려면 --out FILE.csv" if korean else
             f"and {shown.more} more; --out FILE.csv has them all")  # fmt: skip
-    if dropped:
-        names = ", ".join(dropped)
-        say(f"좁아서 뺀 열: {names}" if korean else f"left out for want of width: {names}")
+    say_dropped(dropped, language)
     stamp = getattr(result, "stamp", None)
     if stamp is not None:
         say(receipt_line(stamp, language))
+
+
+def print_fitted(shown: Brief) -> list[str]:
+    """A table as far as there is room for it; the heads of the columns that were left out."""
+    width = console().width
+    fitted, dropped = fit(shown, width)
+    if fitted.rows:
+        print_table(_table(fitted, width))
+    return dropped
+
+
+def say_dropped(heads: Sequence[str], language: str) -> None:
+    """Name the columns that were left out."""
+    if heads:
+        names = ", ".join(heads)
+        say(
+            f"좁아서 뺀 열: {names}" if language == "ko" else f"left out for want of width: {names}"
+        )
 
 
 def paragraph(text: str) -> None:

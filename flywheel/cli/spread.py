@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
 from flywheel.cli.answer import LANGUAGES
-from flywheel.cli.output import print_table, say
+from flywheel.cli.output import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flywheel.brief import Brief
+    from flywheel.model import Outcome, Variable
     from flywheel.sweep.result import Sweep
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -113,51 +117,60 @@ def kinds(found: Sweep) -> list[dict[str, object]]:
 
 def show(found: Sweep, language: str) -> None:
     """Sentences and tables on stdout, where it is kept on stderr."""
-    from rich.table import Table
-
-    from flywheel.cli.answer import paragraph
-    from flywheel.figures.numbers import rounded
+    from flywheel.cli.answer import paragraph, print_fitted, say_dropped
 
     korean = language == "ko"
-    model = found.plan.model
     paragraph(found.explain(language))
-    rows = spread(found) or ends(found)
-    if rows:
-        sys.stdout.write("\n")
-        heads = list(_HEADS[language])
-        if not found.plan.outcomes:
-            heads[0] = _AT_END[language]
-        gaps = any(row.get("without_value") for row in rows.values())
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for place, head in enumerate(heads if gaps else heads[:-1]):
-            table.add_column(head, justify="left" if place < 2 else "right")
-        for name, row in rows.items():
-            declared = model.outcomes[name] if found.plan.outcomes else model.variables[name]
-            cells = [declared.text(language)[0], str(row["unit"] or "")]
-            dated = row["unit"] == str(model.time.unit) and model.time.start != 0
-            for part in ("mean", "sd", "p5", "p50", "p95"):
-                value = float(str(row[part]))
-                # A year is no amount: 2013.4, and not 2,013.
-                year = dated and part != "sd" and model.time.start <= value <= model.time.stop
-                cells.append(f"{value:.1f}" if year else rounded(value, 4))
-            table.add_row(*cells, *([f"{row['without_value']:,}"] if gaps else []))
-        print_table(table)
+    dropped: list[str] = []
     listed = kinds(found)
-    if listed:
-        sys.stdout.write("\n")
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for place, head in enumerate(_FAILED[language]):
-            table.add_column(head, justify="left" if place in (1, 4) else "right")
-        for row in listed[:_KINDS]:
-            first, last = (rounded(float(str(row[x])), 6) for x in ("first_time", "last_time"))
-            why = str(row["reason"])
-            table.add_row(f"{row['runs']:,}", str(row["variable"]) or "–", first, last, why)
-        print_table(table)
-        more = len(listed) - _KINDS
-        if more > 0:
-            say(
-                f"외 {more}가지" if korean else f"and {more} more kinds of failures; --json has all"
-            )
+    for table in (_spread_table(found, language), _failed_table(listed, language)):
+        if table.rows:
+            sys.stdout.write("\n")
+            dropped += print_fitted(table)
+    say_dropped(dropped, language)
+    more = len(listed) - _KINDS
+    if more > 0:
+        say(f"외 {more}가지" if korean else f"and {more} more kinds of failures; --json has all")
     if found.folder is not None:
         say(f"결과 폴더: {found.folder}" if korean else f"kept in {found.folder}")
     say(f"sha256 {found.sha256}")
+
+
+def _spread_table(found: Sweep, language: str) -> Brief:
+    """Outcomes, or the saved variables at the end where the model names no outcomes."""
+    from flywheel.brief import Brief
+    from flywheel.figures.numbers import rounded
+
+    model = found.plan.model
+    heads = list(_HEADS[language])
+    declarations: Mapping[str, Outcome | Variable] = model.outcomes
+    rows = spread(found)
+    if not found.plan.outcomes:
+        declarations, rows, heads[0] = model.variables, ends(found), _AT_END[language]
+    shown = []
+    for name, row in rows.items():
+        cells = [declarations[name].text(language)[0], str(row["unit"] or "")]
+        dated = row["unit"] == str(model.time.unit) and model.time.start != 0
+        for part in ("mean", "sd", "p5", "p50", "p95"):
+            value = float(str(row[part]))
+            # A year is no amount: 2013.4, and not 2,013.
+            year = dated and part != "sd" and model.time.start <= value <= model.time.stop
+            cells.append(f"{value:.1f}" if year else rounded(value, 4))
+        shown.append((*cells, f"{row.get('without_value', 0):,}"))
+    numeric = (False, False, True, True, True, True, True, True)
+    table = Brief(tuple(heads), tuple(shown), numeric, (0, 3, 1, 2, 0, 0, 0, 4))
+    gaps = any(row.get("without_value") for row in rows.values())
+    return table if gaps else table.without(len(heads) - 1)
+
+
+def _failed_table(listed: Sequence[Mapping[str, object]], language: str) -> Brief:
+    from flywheel.brief import Brief
+
+    rows = []
+    for row in listed[:_KINDS]:
+        # Of a shard that was given up no time is known.
+        times = (float(str(row[x])) for x in ("first_time", "last_time"))
+        first, last = ("–" if isnan(time) else f"{time:.6g}" for time in times)
+        variable = str(row["variable"]) or "–"
+        rows.append((f"{row['runs']:,}", variable, first, last, str(row["reason"])))
+    return Brief(_FAILED[language], tuple(rows), (True, False, True, True, False), (0, 0, 1, 2, 0))

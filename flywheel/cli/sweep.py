@@ -165,8 +165,6 @@ class Asked:
 
     def _levels(self, model: Model, others: int) -> dict[str, tuple[float, ...]]:
         """Values at equal distances in every range, as many as ``--runs`` allows."""
-        import numpy as np
-
         drawn = self._distributions(model, evidence=False)
         most = self._runs()
         moving = [name for name, own in drawn.items() if not isinstance(own, float)]
@@ -182,9 +180,20 @@ class Asked:
             if isinstance(own, float):
                 found[name] = (own,)
                 continue
-            inner = own.ppf(np.linspace(0, 1, each))
-            found[name] = tuple(float(value) for value in inner)
+            found[name] = tuple(_between(own, place / (each - 1)) for place in range(each))
         return found
+
+
+def _between(own: Distribution, part: float) -> float:
+    """The number at a part of the way through a range, on the scale that the range has."""
+    from flywheel.sweep.distributions import LogUniform
+
+    low, high = own.low, own.high
+    if part in (0.0, 1.0):
+        return high if part else low
+    if isinstance(own, LogUniform):
+        return float(low * (high / low) ** part)
+    return low + (high - low) * part
 
 
 def _product(values: Mapping[str, Sequence[float]]) -> int:
