@@ -122,7 +122,8 @@ def elements(
     names = shown(model, view)
     spots = _places(model, names, view)
     loops_of = {
-        name: [loop.name for loop in model.declared_loops.values() if name in loop.path] for name in names
+        name: [loop.name for loop in model.declared_loops.values() if name in loop.path]
+        for name in names
     }
     nodes = []
     for name in names:
@@ -148,7 +149,11 @@ def elements(
         flow = source if source in model.flows else target
         stock = target if flow == source else source
         gains = flow in model.stocks[stock].gains
-        loops = [loop.name for loop in model.declared_loops.values() if (flow, stock) in set(_steps(loop))]
+        loops = [
+            loop.name
+            for loop in model.declared_loops.values()
+            if (flow, stock) in set(_steps(loop))
+        ]
         edges += [
                 {
                     "data": {

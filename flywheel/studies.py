@@ -27,6 +27,9 @@ from flywheel.analysis.levers.ranking import Leverage as _Leverage
 from flywheel.analysis.levers.robust import RobustRanking as _RobustRanking
 from flywheel.analysis.levers.synergy import Synergy as _Synergy
 from flywheel.analysis.levers.words import duration
+from flywheel.analysis.loops.ensemble import LoopEnsemble as _LoopEnsemble
+from flywheel.analysis.loops.impact import Impact as _Impact
+from flywheel.analysis.loops.influence import EigenInfluence as _EigenInfluence
 from flywheel.analysis.loops.ledger import LoopLedger as _LoopLedger
 from flywheel.analysis.loops.matter import LoopsThatMatter as _LoopsThatMatter
 from flywheel.analysis.loops.vitals import Vitals as _Vitals
@@ -151,6 +154,18 @@ class Vitals(Shown, _Vitals):
 
         course = {"time": self.times, "growth_rate": self.rates, "overall_gain": self.gains}
         return {"table": self.frame, "course": pd.DataFrame(course).set_index("time")}
+
+
+class LoopEnsemble(Shown, _LoopEnsemble):
+    """Loop shares over many draws of the uncertain parameters."""
+
+
+class EigenInfluence(Shown, _EigenInfluence):
+    """Which loops make the model grow, damp or swing, by their influence on the eigenvalues."""
+
+
+class Impact(Shown, _Impact):
+    """Which pathways bend one stock, and which of them dominate."""
 
 
 class Sensitivity(Shown, _Sensitivity):
@@ -345,6 +360,54 @@ class Study(_Study):
         from flywheel.analysis.loops.vitals import vitals
 
         return self._show(Vitals, vitals(self._sound(), at, **options))
+
+    def loop_ensemble(
+        self,
+        draws: int = 64,
+        *,
+        names: Iterable[str] | None = None,
+        ranges: Mapping[str, Range] | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> LoopEnsemble:
+        """Loop shares over draws of the uncertain parameters within their ranges.
+
+        Options: ``convention``, ``limit``, ``seconds``, ``most``, ``band``.
+        """
+        from flywheel.analysis.loops.ensemble import loop_ensemble
+        from flywheel.analysis.sensitivity.design import sobol_points, to_inputs
+        from flywheel.analysis.sensitivity.ranges import ranges_of
+
+        found = ranges_of(self.model, names, ranges, {n: self.base(n) for n in self.model.params})
+        unit = sobol_points(0, draws, len(found), seed)
+        rows = to_inputs(unit, tuple(found.values()))
+        settings = [dict(self.overrides) | dict(zip(found, row, strict=True)) for row in rows.tolist()]
+        table = loop_ensemble(
+            self.model, settings, method=self.method, scenario=self.scenario, step=self.grid.step,
+            **options,
+        )  # fmt: skip
+        return self._show(LoopEnsemble, table)
+
+    def influence(
+        self, at: Sequence[float] | None = None, *, how: Literal["full", "shortest"] = "full"
+    ) -> EigenInfluence:
+        """Loops by their influence on growth, damping and swing, at some times (20 by default).
+
+        ``how``: over independent loops of ``full`` rank, or Oliva's ``shortest`` set.
+        """
+        from flywheel.analysis.loops.influence import eigenvalue_influence
+        from flywheel.analysis.loops.knockout import measured
+        from flywheel.analysis.loops.linear import run_of
+
+        found = eigenvalue_influence(run_of(self), at, outcome=measured(self), how=how)
+        return self._show(EigenInfluence, found)
+
+    def impact(self, stock: str) -> Impact:
+        """Which pathways bend a stock's course, over time."""
+        from flywheel.analysis.loops.impact import impact
+        from flywheel.analysis.loops.linear import run_of
+
+        return self._show(Impact, impact(run_of(self), self.spelled(stock)))
 
     def sensitivity(
         self,

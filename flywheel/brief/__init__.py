@@ -12,7 +12,7 @@ from typing import Any
 from flywheel.analysis.decide.words import is_korean
 from flywheel.brief import decisions, inputs, levers, loops
 from flywheel.brief.table import Column as Column
-from flywheel.brief.table import Table
+from flywheel.brief.table import Table, plain
 from flywheel.brief.words import NOTHING
 from flywheel.brief.words import receipt_line as receipt_line
 
@@ -76,9 +76,7 @@ def brief(result: Any, language: str = "en", rows: int = ROWS) -> Brief:
     """
     korean = is_korean(language)
     made = [_MAKERS[kind.__name__] for kind in type(result).__mro__ if kind.__name__ in _MAKERS]
-    if not made:
-        raise TypeError(f"no table is known for {type(result).__name__}")
-    table = made[0](result, korean)
+    table = (made[0] if made else plain)(result, korean)
     shown = tuple(tuple(row) for row in table.rows[:rows])
     found = Brief(
         heads=tuple(column.korean if korean else column.english for column in table.columns),

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flywheel.analysis.levers.words import duration
+from flywheel.brief.words import number
 
 if TYPE_CHECKING:
     from flywheel.analysis.stamp import Stamp
+
+_PLAIN = 8
+"""Columns of a frame that are shown as they are."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,21 @@ def code(korean: bool) -> str:
 def labelled(levers: Sequence[Any], korean: bool) -> dict[str, str]:
     """What declared levers are called, by name."""
     return {lever.name: lever.text(code(korean))[0] for lever in levers}
+
+
+def plain(result: Any, korean: bool) -> Table:
+    """The first columns of a result's frame as they are, for results without a table of their own."""
+    frame = result.frame.reset_index()
+    shown = frame.iloc[:, :_PLAIN]
+    rows = [tuple(_cell(value) for value in row) for row in shown.itertuples(index=False, name=None)]
+    numeric = [kind.kind in "fciu" for kind in shown.dtypes]
+    heads = [str(name) for name in shown.columns]
+    return Table([Column(h, h, n) for h, n in zip(heads, numeric, strict=True)], rows)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, complex):
+        return f"{number(value.real)} {value.imag:+.3g}i"
+    return str(value)

@@ -283,6 +283,20 @@ def loops(
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="When gains are measured; at --since else.")
     ] = None,
+    off: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="A push, at the value where pushing stops: what remains of the outcome; repeat.",
+        ),
+    ] = [],  # noqa: B006
+    cut: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=CHANGE",
+            help="What is given away, such as margin=-10%: how strong must the loop be to pay it back?",
+        ),
+    ] = None,
 ) -> int:
     """Find the loops behind the curves; with --outcome also what it would be without them."""
     from flywheel.cli import study
@@ -302,7 +316,7 @@ def loops(
         json,
         out,
     )
-    return study.loops(question, at)
+    return study.loops(question, at, off, cut)
 
 
 @app.command(epilog="Example: flywheel sensitivity marketplace --outcome profit_15")

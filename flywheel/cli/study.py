@@ -145,13 +145,19 @@ def needs_levers(model: Model, what: str) -> None:
         )
 
 
-def loops(question: Question, at: str | None) -> int:
-    """Which loops carry the change; with an outcome the vital signs and the ledger."""
+def loops(question: Question, at: str | None, off: Sequence[str], cut: str | None) -> int:
+    """Which loops carry the change; with an outcome the vital signs and the ledger.
+
+    ``off`` are pushes at the values at which pushing stops; ``cut`` is what is given away, whose
+    pay-back is weighed against the strongest loop.
+    """
     model = question.load()
     moment = None if at is None else number(at, "--at")
     if question.outcome is None:
-        if question.horizons or question.since or at:
-            raise UsageError("--horizon, --since and --at ask about an outcome: give --outcome too")
+        if question.horizons or question.since or at or off or cut:
+            raise UsageError(
+                "--horizon, --since, --at, --off and --cut ask about an outcome: give --outcome too"
+            )
         _, _, step = question.numbers()
         found = model.loops_that_matter(
             method=question.method,
@@ -162,7 +168,12 @@ def loops(question: Question, at: str | None) -> int:
         )
         return question.answered({"loops": found})
     study = question.study(model)
-    return question.answered({"vitals": study.vitals(moment), "ledger": study.ledger(at=moment)})
+    given: tuple[str, float] | None = None
+    if cut is not None:
+        ((name, change),) = assignments([cut]).items()
+        given = name, change
+    signs = study.vitals(moment, pushes=assignments(off) or None, cut=given)
+    return question.answered({"vitals": signs, "ledger": study.ledger(at=moment)})
 
 
 def sensitivity(question: Question, parameters: Sequence[str], how: str, runs: int | None) -> int:

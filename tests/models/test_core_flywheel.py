@@ -92,7 +92,10 @@ def test_every_lever_has_a_level_and_a_cost() -> None:
 
 
 def test_the_loops_of_the_story_are_there_and_turn_the_way_they_are_called(base: Run) -> None:
-    assert list(MODEL.declared_loops) == [*(f"R{i}" for i in range(1, 11)), *(f"B{i}" for i in range(1, 5))]
+    assert list(MODEL.declared_loops) == [
+        *(f"R{i}" for i in range(1, 11)),
+        *(f"B{i}" for i in range(1, 5)),
+    ]
     measured = polarities(MODEL, base)
     assert len(measured) == len(MODEL.declared_loops)
     for loop in measured:

@@ -33,7 +33,7 @@ from flywheel.analysis.loops.eigen import Modes
 from flywheel.analysis.loops.independent import Loop, canonical, steps
 from flywheel.analysis.loops.linear import Linearisation
 
-_REAL = 1e-9
+REAL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,14 @@ def overall_gain(system: Linearisation, core: Sequence[str], patience: float = m
         return 0.0
     pushes, drains = (m[np.ix_(here, here)] for m in system.pushes_and_drains)
     own = np.linalg.eigvals(system.jacobian[np.ix_(here, here)])
-    if abs(own[own.real.argmax()].imag) > _REAL * np.abs(own).max():
+    if abs(own[own.real.argmax()].imag) > REAL * np.abs(own).max():
         return math.nan
     losses = np.diag(drains) + 1 / patience
     given = pushes - (drains - np.diag(np.diag(drains)))
     if (losses == 0).any():
         return math.inf if (own.real > 0).any() else 0.0
     values = np.linalg.eigvals(given / losses[:, np.newaxis])
-    alone = np.abs(values.imag) <= _REAL * np.abs(values).max()
+    alone = np.abs(values.imag) <= REAL * np.abs(values).max()
     gain = float(values.real[alone].max(initial=0.0))
     turning = float(values.real[~alone].max(initial=0.0))
     return gain if gain >= turning else math.nan

@@ -113,4 +113,17 @@ def _limits(result: LoopsThatMatter, korean: bool) -> str:
             if korean
             else "The search was cut short, so shares are among the loops found."
         )
+    if result.idle_count:
+        # Loops may pass the baton: each link acts, but never all at once (Eberlein, Schoenberg 2020).
+        parts.append(
+            f"그 밖에 구조로만 있는 고리가 {result.idle_count:,}개 있습니다. 고리의 연결이 한꺼번에 "
+            "작용한 때가 없어 몫이 없습니다."
+            if korean
+            else f"{_more(result.idle_count)} of the structure only: the links never act all at one "
+            "time, so there is no share."
+        )
     return " ".join(parts)
+
+
+def _more(count: int) -> str:
+    return "One more is a loop" if count == 1 else f"Another {count:,} are loops"

@@ -26,9 +26,10 @@ Array: TypeAlias = NDArray[np.float64]
 Loop: TypeAlias = tuple[str, ...]
 """A closed path, each name once; the last acts on the first."""
 Graph: TypeAlias = Mapping[str, Sequence[str]]
-LIMIT = 200_000
-VISITS = 100_000_000
-SECONDS = 3.0
+LIMIT = 60_000
+VISITS = 20_000_000
+SECONDS = 20.0
+"""Loops and links bind first, so that a busy machine finds the same loops; time is for slow ones."""
 _WATCH = 2_000
 _HOP = 1e-9
 """Among circuits of one strength the one with fewer links wins; also keeps weights above 0."""

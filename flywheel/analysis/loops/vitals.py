@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flywheel.analysis.decide.words import frozen, is_korean
 from flywheel.analysis.loops.eigen import modes_of
-from flywheel.analysis.loops.gains import LoopGain, core_of, leading, loop_gains, overall_gain
+from flywheel.analysis.loops.gains import REAL, LoopGain, core_of, leading, loop_gains, overall_gain
 from flywheel.analysis.loops.independent import Loop, canonical
 from flywheel.analysis.loops.knockout import (
     CUT,
@@ -207,7 +207,7 @@ def vitals(
         waits,
         core,
         value.real,
-        abs(value.imag),
+        abs(value.imag) if abs(value.imag) > REAL * abs(value) else 0.0,
         math.log(2) / value.real if growing else math.nan,
         overall_gain(system, core, waits) if not modes.reason else math.nan,
         tuple(found[:_STRONGEST]),

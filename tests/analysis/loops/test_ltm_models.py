@@ -73,6 +73,9 @@ def test_stocks_that_pass_the_baton_make_no_loop(convention: str, later: int) ->
     assert found.idle == (("s1", "f2", "s2", "f1"),)
     assert found.idle_count == 1
     assert all(len(loop.path) == 2 for loop in found.loops)
+    assert "Another 1 are loops" not in found.explain()
+    assert "One more is a loop of the structure only" in found.explain()
+    assert "구조로만 있는 고리가 1개" in found.explain("ko")
 
 
 # Delays ------------------------------------------------------------------------------------------
