@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 import flywheel as fw
 from flywheel.cli import main
@@ -242,6 +243,22 @@ def test_progress_is_one_line_of_a_terminal(flywheel: Run, monkeypatch: pytest.M
     assert steps[-1].startswith("sha256")
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_no_number_is_cut_where_a_terminal_is_narrow(
+    flywheel: Run, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    ask = ("sweep", "core_flywheel", "--runs", "300", "--language", language)
+    piped = flywheel(*ask).out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    said = flywheel(*ask)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said.out).splitlines()
+    assert max(map(cell_len, lines)) <= 60
+    assert ("left out for want of width" if language == "en" else "좁아서 뺀 열") in said.err
+    numbers = r"[−]?[\d,]*\d(?:\.\d+)?%?"
+    assert set(re.findall(numbers, " ".join(lines))) <= set(re.findall(numbers, piped))
+
+
 # Folders ----------------------------------------------------------------------------------------
 
 
@@ -396,6 +413,13 @@ def test_mistakes_about_folders(flywheel: Run) -> None:
     assert "0.7" in changed.err
     assert flywheel("inspect", "s", "--out", "runs.xlsx").code == 2
     assert "no such folder" in flywheel("inspect", "s", "--out", "no/runs.csv").err
+
+
+def test_more_memory_than_there_is_is_said_before_it_is_taken(flywheel: Run) -> None:
+    said = flywheel("sweep", "shop.fly", "--runs", "1e8", "--keep", "everything", "--save",
+                    *"guests --save load --save profit --save joining --save leaving".split())  # fmt: skip
+    assert (said.code, said.out) == (2, "")
+    assert re.search(r"what stays takes about \d+ GB, but only [\d.]+ GB are free", said.err)
 
 
 def test_a_parameter_without_a_range_is_told_how_to_give_one(flywheel: Run) -> None:

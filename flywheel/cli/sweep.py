@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 from flywheel.cli.answer import LANGUAGES
 from flywheel.cli.output import console, print_json, report_error, say, write_atomic
 from flywheel.cli.run import number
-from flywheel.errors import FlywheelError, UsageError, nearest
+from flywheel.errors import FlywheelError, LimitError, UsageError, nearest
 from flywheel.expr import key
 
 if TYPE_CHECKING:
@@ -355,6 +355,9 @@ def _finished(
     except KeyboardInterrupt:
         report_error(FlywheelError(_stopped(line.last, folder)), as_json)
         return STOPPED
+    except LimitError as error:
+        # More memory than there is: no mistake of the model, but of what was asked.
+        raise UsageError(error.message, error.findings) from None
     return 0 if found.complete and found.failed < len(found) else 1
 
 
