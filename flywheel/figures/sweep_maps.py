@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -44,17 +45,18 @@ _MOST, _VALUES = 16, 24
 """Bins of an axis, and distinct values that need no bins: what a phone still shows."""
 _PER_CELL = 8
 """Runs in a cell on average, from which its mean says something."""
+_TICKS = 5
 _WRITTEN = 6
 """Columns up to which a number fits into a cell on a phone."""
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """Where runs lie along an input: ``place`` (M,) of each, and what each of the bins is called."""
+    """Where runs lie along an input: the bin (M,) of each, what bins are called, and its ticks."""
 
     place: NDArray[np.int64]
     texts: tuple[str, ...]
-    full: tuple[str, ...]
+    ticks: dict[float, str]
 
 
 def heat(
@@ -99,8 +101,8 @@ def heat(
     both = (named(sweep, across, language), named(sweep, up, language))
     hover = [
         [
-            f"<b>{rounded(float(means[i, j]))}</b><br>{escape(both[0])}: {columns.full[j]}<br>"
-            f"{escape(both[1])}: {rows.full[i]}<br>{said['runs']}: {runs[i, j]:,}"
+            f"<b>{rounded(float(means[i, j]))}</b><br>{escape(both[0])}: {columns.texts[j]}<br>"
+            f"{escape(both[1])}: {rows.texts[i]}<br>{said['runs']}: {runs[i, j]:,}"
             + (f" ({said['part'].format(n=runs[i, j] - valued[i, j])})"
                if runs[i, j] > valued[i, j] else "")
             for j in range(shape[1])
@@ -120,7 +122,7 @@ def heat(
     _marks(figure, (runs > 0) & (valued == 0), "x-thin", 7, colors.bad, "lost", hover)
     if shape[1] <= _WRITTEN:
         _written(figure, means, reach, scale)
-    _ticks(figure, columns, rows)
+    _ticks(figure, columns, rows, colors)
     _heads(figure, named(sweep, across, language, True), named(sweep, up, language, True), colors)
     entries = [("■", at(scale, _part(v, reach)), rounded(v)) for v in _steps(reach, low, high)]
     if (runs == 0).any():
@@ -134,10 +136,16 @@ def heat(
     )  # fmt: skip
 
 
-def rising(colors: Palette) -> list[list[float | str]]:
-    """A colour scale from little to much: from nearly paper to the run's blue and on towards ink."""
-    pale = mix(colors.run, colors.paper, 0.82)
-    return [[0.0, pale], [0.6, colors.run], [1.0, mix(colors.run, colors.ink, 0.5)]]
+def rising(colors: Palette, pale: float = 0.82) -> list[list[float | str]]:
+    """A colour scale from little to much: from nearly paper to the run's blue and on towards ink.
+
+    ``pale`` is the part of paper at its beginning: less of it for what is thin.
+    """
+    return [
+        [0.0, mix(colors.run, colors.paper, pale)],
+        [0.6, colors.run],
+        [1.0, mix(colors.run, colors.ink, 0.5)],
+    ]
 
 
 def _axis(values: Array, bins: int) -> _Axis:
@@ -145,16 +153,20 @@ def _axis(values: Array, bins: int) -> _Axis:
     distinct = np.unique(values)
     if len(distinct) <= _VALUES:
         texts = tuple(rounded(float(v), 4) for v in distinct)
-        return _Axis(np.searchsorted(distinct, values), texts, texts)
+        step = -(-len(texts) // _TICKS)
+        ticks = {float(k): texts[k] for k in range(0, len(texts), step)}
+        return _Axis(np.searchsorted(distinct, values), texts, ticks)
     low, high = float(distinct[0]), float(distinct[-1])
     make = np.geomspace if logarithmic(values) else np.linspace
     edges = make(low, high, bins + 1)
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
-    middles = np.sqrt(edges[1:] * edges[:-1]) if make is np.geomspace else (
-        (edges[1:] + edges[:-1]) / 2
-    )  # fmt: skip
-    full = tuple(f"{rounded(float(a))} … {rounded(float(b))}" for a, b in pairwise(edges))
-    return _Axis(place, tuple(rounded(float(m), 3) for m in middles), full)
+    texts = tuple(f"{rounded(float(a))} … {rounded(float(b))}" for a, b in pairwise(edges))
+    # What is nothing beside the length of the axis is noise in a label: 0, not 0.000138.
+    places = 1 - math.floor(math.log10(high - low))
+    shown = [rounded(float(e), 2) if make is np.geomspace else rounded(round(float(e), places), 6)
+             for e in edges]  # fmt: skip
+    ticks = {k - 0.5: shown[k] for k in range(0, bins + 1, -(-bins // (_TICKS - 1)))}
+    return _Axis(place, texts, ticks)
 
 
 def _marks(
@@ -201,14 +213,13 @@ def _steps(reach: tuple[float, float], low: float, high: float) -> list[float]:
     return list(dict.fromkeys([low, (reach[0] + reach[1]) / 2, high]))
 
 
-def _ticks(figure: go.Figure, columns: _Axis, rows: _Axis) -> None:
-    """At most five labels an axis: the first and the last, and some between."""
+def _ticks(figure: go.Figure, columns: _Axis, rows: _Axis, colors: Palette) -> None:
     for update, axis in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
-        count = len(axis.texts)
-        shown = sorted({round(p) for p in np.linspace(0, count - 1, min(count, 5))})
         update(
-            tickvals=shown, ticktext=[axis.texts[k] for k in shown], range=[-0.5, count - 0.5],
-            showgrid=False, zeroline=False, showline=False, ticks="", tickangle=0,
+            tickvals=list(axis.ticks), ticktext=list(axis.ticks.values()),
+            range=[-0.5, len(axis.texts) - 0.5], showgrid=False, zeroline=False, showline=False,
+            ticks="outside", ticklen=4, tickcolor=colors.baseline, tickangle=0,
+            automargin=False,
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -32,10 +33,10 @@ Array = NDArray[np.float64]
 _WORDS = {
     "en": {"title": "Which inputs lead where: {outcome}", "fifth": "fifths of the runs, by outcome",
            "lost": "no value", "lowest": "lowest fifth", "highest": "highest fifth",
-           "middle": "middle"},
+           "middle": "middle", "run": "run"},
     "ko": {"title": "어떤 입력이 어디로 이끄는가: {outcome}", "fifth": "결과에 따라 다섯 등분한 실행",
            "lost": "값 없음", "lowest": "가장 낮은 5분의 1", "highest": "가장 높은 5분의 1",
-           "middle": "가운데"},
+           "middle": "가운데", "run": "실행"},
 }  # fmt: skip
 MOST = 10
 _LINES = 300
@@ -83,19 +84,27 @@ def parallel(
     fifth = np.where(
         np.isfinite(values[which]), np.searchsorted(limits, values[which], side="left"), -1
     )
-    figure, scale = go.Figure(), rising(colors)
+    figure, scale = go.Figure(), rising(colors, 0.6)
     tints = [at(scale, k / (_SHADES - 1)) for k in range(_SHADES)]
     members = sweep.frame.index.to_numpy()[which]
     for k in range(-1, _SHADES):
         mine = fifth == k
         if mine.any():
             color = colors.bad if k < 0 else tints[k]
-            figure.add_trace(_strands(lines[mine], members[mine], color, k))
-    hairlines(figure, ends, colors)
+            figure.add_trace(_strands(lines[mine], members[mine], color, k, said["run"]))
+    hairlines(
+        figure,
+        [
+            end if logarithmic(column(sweep, one)) else _told(*end)
+            for end, one in zip(ends, shown, strict=True)
+        ],
+        colors,
+    )
     name_rows(
         figure, [named(sweep, one, language, unit=True) for one in shown], colors,
         strong=[one == name for one in shown], left=_SIDE - 2 * GRID,
     )  # fmt: skip
+    figure.update_annotations(selector={"name": "row"}, bgcolor=colors.paper)
     entries = [
         ("━", tints[0], said["lowest"]), ("━", tints[2], said["middle"]),
         ("━", tints[-1], said["highest"]),
@@ -121,7 +130,17 @@ def _placed(values: Array, ends: tuple[float, float], by_ratio: bool) -> Array:
     return (own - low) / (high - low) if high > low else np.where(np.isfinite(own), 0.5, np.nan)
 
 
-def _strands(lines: Array, members: NDArray[np.int64], color: str, fifth: int) -> go.Scatter:
+def _told(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis without digits that are nothing beside its length: 0, not 0.000138."""
+    if high <= low:
+        return low, high
+    places = 2 - math.floor(math.log10(high - low))
+    return round(low, places), round(high, places)
+
+
+def _strands(
+    lines: Array, members: NDArray[np.int64], color: str, fifth: int, run: str
+) -> go.Scatter:
     """Lines of one shade as one trace, with a gap after each."""
     count, width = lines.shape
     gap = np.full((count, 1), np.nan)
@@ -129,6 +148,6 @@ def _strands(lines: Array, members: NDArray[np.int64], color: str, fifth: int) -
         x=np.hstack([lines, gap]).ravel(), y=np.tile(np.append(np.arange(width), np.nan), count),
         mode="lines", connectgaps=False, opacity=0.55 if count > 10 else 1.0,
         line={"width": 1, "color": color, "dash": "dot" if fifth < 0 else "solid"},
-        text=np.repeat(members, width + 1), hovertemplate="%{text}<extra></extra>",
+        text=np.repeat(members, width + 1), hovertemplate=f"{run} %{{text}}<extra></extra>",
         meta={"role": "lost" if fifth < 0 else "lines", "fifth": fifth},
     )  # fmt: skip

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from flywheel.figures.caption import blank, fold, headed, key
 from flywheel.figures.numbers import rounded
@@ -36,7 +37,7 @@ MOST = 5
 _DOTS = 9000
 """Dots in all cells: more are slow, for they are drawn as SVG. The fast kind (WebGL) compiles code
 while it runs, which a page with a strict content security policy forbids."""
-_GAP = 0.02
+_GAP = 0.03
 _PHONE, _LETTER = 320, 7
 """Width of the plotting area on a phone and of a letter, in px."""
 
@@ -73,9 +74,10 @@ def scatter_matrix(
     sound = np.isfinite(data[-1])
     if not sound.any():
         return blank(title, subtitle, words(language)["empty"], dark)
-    figure, scale = go.Figure(), rising(colors)
+    figure, scale = go.Figure(), rising(colors, 0.6)
     low, high = (float(x) for x in np.quantile(data[-1][sound], [0.02, 0.98]))
-    width = (1 - _GAP * (size - 1)) / size
+    cells = size - 1
+    width = (1 - _GAP * (cells - 1)) / cells
     hover = f"{said['run']} %{{customdata}}<br>%{{x:.4~g}}, %{{y:.4~g}}<extra></extra>"
     for i in range(1, size):
         for j in range(i):
@@ -97,42 +99,52 @@ def scatter_matrix(
                         customdata=members[mine], hovertemplate=hover, meta={"role": role}, **axes,
                     )
                 )  # fmt: skip
-            left, bottom = j * (width + _GAP), (size - 1 - i) * (width + _GAP)
-            common = {"showgrid": False, "zeroline": False, "rangemode": "normal", "nticks": 3,
+            left, bottom = j * (width + _GAP), (cells - i) * (width + _GAP)
+            common = {"showgrid": False, "zeroline": False, "rangemode": "normal",
                       "showline": True, "linecolor": colors.hairline, "mirror": True,
-                      "automargin": False, "ticks": ""}  # fmt: skip
+                      "automargin": False, "ticks": "", "exponentformat": "SI",
+                      "ticklabeloverflow": "hide past domain"}  # fmt: skip
             figure.update_layout(
                 {
                     f"xaxis{number}": {
                         **common, "domain": [left, left + width], "anchor": f"y{number}",
                         "showticklabels": i == size - 1,
-                        "type": "log" if logarithmic(column(sweep, shown[j])) else "linear",
+                        **_scaled(column(sweep, shown[j])),
                         "matches": None if i == size - 1 else f"x{(size - 1) * size + j + 1}",
                     },
                     f"yaxis{number}": {
                         **common, "domain": [bottom, bottom + width], "anchor": f"x{number}",
                         "showticklabels": j == 0,
-                        "type": "log" if logarithmic(column(sweep, shown[i])) else "linear",
+                        **_scaled(column(sweep, shown[i])),
                         "matches": None if j == 0 else f"y{i * size + 1}",
                     },
                 }
             )  # fmt: skip
-    for k, one in enumerate(shown):
+    for k, one in enumerate(inputs):
         place = k * (width + _GAP)
         lines = fold(
-            named(sweep, one, language, unit=True), max(int(_PHONE * width / _LETTER), 8), 4
+            named(sweep, one, language, unit=True), max(int(_PHONE * width / _LETTER), 8), 3
         )
         figure.add_annotation(
             text="<br>".join(escape(line) for line in lines), x=place, xref="paper",
-            y=1 - place - width, yref="paper", xanchor="left", yanchor="bottom", align="left",
-            xshift=4, yshift=2, showarrow=False, name="name",
-            font={"size": TEXT_SMALL, "color": colors.run if one == name else colors.ink},
+            y=1 - place, yref="paper", xanchor="left", yanchor="bottom", align="left",
+            xshift=2, yshift=4, showarrow=False, name="name",
+            font={"size": TEXT_SMALL, "color": colors.ink},
         )  # fmt: skip
-    entries = [("●", at(scale, part), rounded(low + part * (high - low))) for part in (0, 0.5, 1)]
+    about = named(sweep, name, language, unit=True)
+    entries = [("", colors.muted, f"{about}:")]
+    entries += [
+        ("●", at(scale, part), rounded(low + part * (high - low), 2)) for part in (0, 0.5, 1)
+    ]
     if not sound.all():
         entries.append(("×", colors.bad, said["lost"]))
     tall = key(figure, entries, down=4 * GRID, left=7 * GRID, dark=dark, inline=True)
     return headed(
-        figure, title, subtitle, body=max(40 * GRID, 11 * GRID * size), foot=5 * GRID + tall,
-        left=7 * GRID, dark=dark,
+        figure, title, subtitle, body=max(30 * GRID, 12 * GRID * cells), foot=5 * GRID + tall,
+        left=7 * GRID, above=6 * GRID, dark=dark,
     )  # fmt: skip
+
+
+def _scaled(values: NDArray[np.float64]) -> dict[str, object]:
+    """An axis by ratio for values that spread so, with a tick a power of ten."""
+    return {"type": "log", "dtick": 1} if logarithmic(values) else {"type": "linear", "nticks": 3}

@@ -28,7 +28,7 @@ _WORDS = {
         "noise": "noise seed {seed}", "step": "step",
         "failed": "{n} ({share}) failed and left out",
         "nothing": "{n} ({share}) without a value",
-        "of them": "{n} ({share}) without a value, {failed} of them because the run failed",
+        "of them": "{n} ({share}) without a value, {failed} of them in runs that failed",
         "missing": "{n} not computed",
         "thinned": "{n} of them drawn, chosen at random",
         "empty": "No run gave a value.",
@@ -43,7 +43,7 @@ _WORDS = {
         "noise": "잡음 시드 {seed}", "step": "간격",
         "failed": "{n}회({share}) 실패하여 제외",
         "nothing": "{n}회({share})는 값 없음",
-        "of them": "{n}회({share})는 값 없음, 그중 {failed}회는 실행 실패",
+        "of them": "{n}회({share})는 값 없음, 그중 {failed}회는 실패한 실행",
         "missing": "{n}회는 계산되지 않음",
         "thinned": "그중 무작위로 고른 {n}회를 그림",
         "empty": "값이 나온 실행이 없습니다.",
@@ -128,22 +128,27 @@ def receipt(sweep: Sweep, language: str, *parts: str) -> str:
     if scenarios:
         where = said["scenario" if scenarios == 1 else "scenarios"].format(n=scenarios)
     solver = f"{plan.method}, {said['step']} {interval(plan.step)}".replace(" ", NO_BREAK)
-    noise = said["noise"].format(seed=plan.seed) if plan.seed else ""
+    sampled = _innermost(sweep).get("kind") == "sample"
+    noise = said["noise"].format(seed=plan.seed) if plan.seed or not sampled else ""
     whole = (runs, _design(sweep, language), where, solver, noise, *parts, absent(sweep, language))
     return f"{NO_BREAK}· ".join(filter(None, whole))
 
 
 def _design(sweep: Sweep, language: str) -> str:
     """How the inputs were chosen; a sample with its seed."""
-    said, data = words(language), sweep.plan.design.as_dict()
-    if data.get("kind") == "crossed":
-        data = data["design"]
+    said, data = words(language), _innermost(sweep)
     shown = ", ".join(named(sweep, name, language) for name in sweep.names[:_NAMED])
     shown += ", …" if len(sweep.names) > _NAMED else ""
     if data.get("kind") == "sample":
         how = said["one" if len(sweep.names) == 1 else "sample"]
         return how.format(kind=said[data["sample"]], k=len(sweep.names), seed=data["seed"])
     return said["grid" if data.get("kind") == "grid" else "other"].format(names=shown)
+
+
+def _innermost(sweep: Sweep) -> dict[str, Any]:
+    """A design as plain data, without the scenarios that it is crossed with."""
+    data: dict[str, Any] = sweep.plan.design.as_dict()
+    return data["design"] if data.get("kind") == "crossed" else data
 
 
 # Who has no value -------------------------------------------------------------------------------
