@@ -17,6 +17,7 @@ import pytest
 
 from flywheel.sweep.run import open_sweep, resume, sweep
 from tests.sweep.small import SETTINGS, design, pond
+from tests.sweep.test_executor import children
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a matter of POSIX")
 
@@ -129,11 +130,9 @@ def test_a_worker_killed_every_second(tmp_path: Path) -> None:
     def killer() -> None:
         nonlocal killed
         while not over.wait(1.0):
-            for child in psutil.Process().children(recursive=True):
-                if "flywheel.sweep.worker" in child.cmdline():
-                    child.send_signal(signal.SIGKILL)
-                    killed += 1
-                    break
+            for child in children()[:1]:
+                child.kill()
+                killed += 1
 
     runs = 60_000
     thread = threading.Thread(target=killer)
