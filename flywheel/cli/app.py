@@ -532,8 +532,9 @@ def sweep(
 ) -> int:
     """Run a model thousands of times over ranges, values or a list, and say how outcomes spread."""
     from flywheel.cli import sweep as sweeps
+    from flywheel.cli.asked import Asked
 
-    asked = sweeps.Asked(range_, grid, list_, runs, design, scenario, levers, seed)
+    asked = Asked(range_, grid, list_, runs, design, scenario, levers, seed)
     return sweeps.sweep(
         model,
         asked,
