@@ -227,7 +227,7 @@ def _heads(figure: go.Figure, across: str, up: str, colors: Palette) -> None:
     """What lies across, under the axis; what lies upwards, over it."""
     for text, y, shift, anchor, left, x in (
         (across, 0, -3 * GRID, "top", "right", 1),
-        (up, 1, GRID // 2, "bottom", "left", 0),
+        (up, 1, GRID, "bottom", "left", 0),
     ):
         figure.add_annotation(
             text=escape(text) + (" →" if x else " ↑"), x=x, y=y, xref="paper", yref="paper",

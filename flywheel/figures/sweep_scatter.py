@@ -102,7 +102,7 @@ def scatter_matrix(
             left, bottom = j * (width + _GAP), (cells - i) * (width + _GAP)
             common = {"showgrid": False, "zeroline": False, "rangemode": "normal",
                       "showline": True, "linecolor": colors.hairline, "mirror": True,
-                      "automargin": False, "ticks": "", "exponentformat": "SI",
+                      "automargin": False, "ticks": "", "tickangle": 0, "exponentformat": "SI",
                       "ticklabeloverflow": "hide past domain"}  # fmt: skip
             figure.update_layout(
                 {
@@ -121,10 +121,10 @@ def scatter_matrix(
                 }
             )  # fmt: skip
     for k, one in enumerate(inputs):
-        place = k * (width + _GAP)
-        lines = fold(
-            named(sweep, one, language, unit=True), max(int(_PHONE * width / _LETTER), 8), 3
-        )
+        place = k * (
+            width + _GAP
+        )  # nothing stands beside a name, so it has all the room to the right
+        lines = fold(named(sweep, one, language, unit=True), int(_PHONE * (1 - place) / _LETTER), 3)
         figure.add_annotation(
             text="<br>".join(escape(line) for line in lines), x=place, xref="paper",
             y=1 - place, yref="paper", xanchor="left", yanchor="bottom", align="left",

@@ -260,3 +260,23 @@ def test_inputs_that_spread_by_ratio_are_told_from_others() -> None:
     assert not logarithmic(0.01 + even)
     assert not logarithmic(-(100**even))
     assert not logarithmic(1 + even)
+
+
+def test_a_sweep_in_which_all_fails_says_so() -> None:
+    found = sweep(pond(), grid(birth=[4.0, 5.0]), saved=["fish", "space"], workers=1)
+    assert found.failed == 2
+    assert noted(fan(found, "fish"), "empty") == ["No run gave a value."]
+    figure = spaghetti(found, "fish")
+    assert len(traces(figure, "stopped")[0].x) == 2
+    assert "2 (100 %) failed and left out" in _subtitle(figure)
+
+
+def test_runs_that_were_not_computed_are_counted() -> None:
+    whole = sweep(shop(), sample(RANGES_OF_SHOP, 256, seed=7), shard=64, workers=1)
+    source = whole._source
+    source.records.pop(3)
+    source.missing[3] = "the power went"
+    part = Sweep(source)
+    for figure in (fan(part, "guests"), histogram(part, "value")):
+        assert "64 not computed" in _subtitle(figure)
+    assert sum(traces(histogram(part, "value"), "bars")[0].y) == 192
