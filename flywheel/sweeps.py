@@ -34,7 +34,12 @@ class Sweep(_Sweep):
     """Per figure the function that draws it, as ``module:function`` below ``flywheel.figures``."""
 
     def plot(
-        self, kind: str, *names: str, language: str = "en", dark: bool = False, **options: Any
+        self,
+        kind: str,
+        *names: str | None,
+        language: str = "en",
+        dark: bool = False,
+        **options: Any,
     ) -> Figure:
         """A plotly figure: ``plot("fan", "gmv")``, ``plot("histogram", "value")``,
         ``plot("heat", "churn0", "el_sel", "value")``.

@@ -1,4 +1,4 @@
-"""The command line: ``flywheel run | check | fmt | models | rules | new | dashboard``.
+"""The command line: ``flywheel run | check | leverage | loops | sweep | dashboard`` and more.
 
 Exit codes: 0 all is well, 1 the model has mistakes or a run or a check failed, 2 the command itself
 was wrong (a name, a file, an option). Results go to stdout, everything else to stderr; with ``--json``
