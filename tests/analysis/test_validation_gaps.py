@@ -11,8 +11,9 @@ import flywheel as fw
 from flywheel.analysis.levers.swing import swing
 from flywheel.analysis.sensitivity import dgsm
 from flywheel.analysis.sensitivity.apportion import sensitivity
-from flywheel.analysis.sensitivity.design import Uniform, to_inputs
+from flywheel.analysis.sensitivity.design import to_inputs
 from flywheel.solve.study import Study
+from flywheel.sweep.distributions import Uniform
 from tests.analysis.sensitivity.functions import ISHIGAMI_NU, ishigami
 
 P, Q = 0.03, 0.38
