@@ -76,6 +76,8 @@ def brief(result: Any, language: str = "en", rows: int = ROWS) -> Brief:
     """
     korean = is_korean(language)
     made = [_MAKERS[kind.__name__] for kind in type(result).__mro__ if kind.__name__ in _MAKERS]
+    if not made and not hasattr(result, "frame"):
+        raise TypeError(f"no table is known for {type(result).__name__}")
     table = (made[0] if made else plain)(result, korean)
     shown = tuple(tuple(row) for row in table.rows[:rows])
     found = Brief(
